@@ -1,0 +1,162 @@
+"""What flows: Block -> Frames -> Embedding, and the account of every sample on the way.
+
+All records are frozen. Arrays in them belong to the receiver: no stage keeps a view of what it was
+given, and none writes to what it has handed out. Time is an integer sample index; intervals are
+half-open ``[start, stop)``. Not here: configuration, and how records travel on the wire.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntFlag
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Flag(IntFlag):
+    """What a listener should know about an embedding. The numbers are part of the wire's version 1."""
+
+    PARTIAL = 1  # the stream ended before the segment was full
+    GAP_ESTIMATED = 2  # the number of samples lost before this epoch is an estimate
+    OFFLINE = 4  # the source is not live: latencies mean nothing
+    CLIPPED = 8  # samples at or beyond full scale lie in the segment
+    NONFINITE = 16  # NaN, infinite or absurd samples lay in the segment and were replaced
+    REPEAT = 32  # sent before with the same sequence, repeated for a joiner
+    EARLY = 64  # the segment is still open
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Samples as a source delivers them.
+
+    Attributes:
+        samples: ``(samples, channels)`` float32, full scale ±1.
+        start_sample: the source's index of the first sample; it never restarts within a session.
+        captured_monotonic_ns: ``time.monotonic_ns`` at which the last sample was captured; 0 if unknown.
+        lost_reason: why ``start_sample`` jumped since the last block; samples that were captured and then
+            lost are *dropped* under this reason, samples that were never captured are a *gap*.
+        gap_samples: how many of the samples jumped over were never captured.
+        gap_estimated: ``gap_samples`` is an estimate.
+    """
+
+    samples: NDArray[np.float32]
+    start_sample: int
+    captured_monotonic_ns: int = 0
+    lost_reason: str = "gap"
+    gap_samples: int | None = None
+    gap_estimated: bool = False
+
+    @property
+    def stop_sample(self) -> int:
+        """One past the source's index of the last sample."""
+        return self.start_sample + len(self.samples)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frames:
+    """Consecutive rows of the front-end's output.
+
+    Attributes:
+        values: ``(frames, features)``. float32, normalised, where every view's level treatment is causal;
+            float64 power (full-scale sine = 1 in its bin) where one needs the whole segment.
+        start_frame: index of the first row since the epoch began.
+        energies: ``(frames,)`` float64, mean square of each frame's newest hop of samples, over channels.
+        peaks: ``(frames,)`` float64, largest magnitude of the same samples.
+    """
+
+    values: NDArray[np.float32] | NDArray[np.float64]
+    start_frame: int
+    energies: NDArray[np.float64]
+    peaks: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedSegment:
+    """An embedding and the frames it stands for, counted from the beginning of the epoch.
+
+    Attributes:
+        vector: ``(dim,)`` float32.
+        start_frame: first frame.
+        n_frames: how many frames it saw.
+        energy: mean square of the samples it saw (their newest hops).
+        peak: largest magnitude of the same samples.
+        partial: the stream ended first.
+        early: the segment goes on; another embedding of it will follow.
+    """
+
+    vector: NDArray[np.float32]
+    start_frame: int
+    n_frames: int
+    energy: float
+    peak: float
+    partial: bool = False
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedding:
+    """One segment's vector and its place in the source's time.
+
+    Attributes:
+        vector: ``(dim,)`` float32.
+        epoch: 0 at the start, +1 after every gap, overflow or reset.
+        start_sample: the source's index of the first sample.
+        n_samples: length, in the source's samples.
+        sample_rate_hz: the source's rate.
+        level_dbfs: 10 log10 of the mean square; a full-scale square wave is 0, a sine -3.01. Never below -200.
+        peak_dbfs: 20 log10 of the largest magnitude. Never below -200.
+        gap_samples: samples lost before this epoch began, in the epoch's first embedding, else 0.
+        flags: see :class:`Flag`.
+    """
+
+    vector: NDArray[np.float32]
+    epoch: int
+    start_sample: int
+    n_samples: int
+    sample_rate_hz: int
+    level_dbfs: float
+    peak_dbfs: float
+    gap_samples: int = 0
+    flags: Flag = field(default=Flag(0))
+
+    @property
+    def stop_sample(self) -> int:
+        """One past the source's index of the last sample."""
+        return self.start_sample + self.n_samples
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Where every source sample is: ``captured = embedded + skipped + sum(dropped) + in_flight``.
+
+    Attributes:
+        captured: samples that arrived from the source.
+        embedded: in at least one published embedding.
+        skipped: between segments by configuration, or an end too short for a frame.
+        dropped: in no published embedding, by reason (gap, overflow, reset ...).
+        in_flight: in the ring, the resampler, the open frame or an open segment; 0 after flush.
+        gap_samples: lost before capture; beside the identity, not in it.
+        nonfinite_samples: NaN, infinite or beyond ±8; replaced before anything else saw them.
+        clipped_samples: at or beyond full scale.
+        embeddings: embeddings published.
+        epochs: epochs begun.
+    """
+
+    captured: int = 0
+    embedded: int = 0
+    skipped: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    in_flight: int = 0
+    gap_samples: int = 0
+    nonfinite_samples: int = 0
+    clipped_samples: int = 0
+    embeddings: int = 0
+    epochs: int = 0
+
+    @property
+    def unaccounted(self) -> int:
+        """Samples whose whereabouts are unknown; anything but 0 is a bug."""
+        accounted = self.embedded + self.skipped + sum(self.dropped.values()) + self.in_flight
+        return self.captured - accounted
