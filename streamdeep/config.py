@@ -37,7 +37,9 @@ class FixedLevel(Strict):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if not self.floor_db < self.ceiling_db:
-            raise ValueError(f"floor_db {self.floor_db} must lie below ceiling_db {self.ceiling_db}")
+            raise ValueError(
+                f"floor_db {self.floor_db} must lie below ceiling_db {self.ceiling_db}"
+            )
         return self
 
 
@@ -83,9 +85,13 @@ class View(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.fft_samples is not None and self.fft_samples < self.window_samples:
-            raise ValueError(f"fft_samples {self.fft_samples} is shorter than window_samples {self.window_samples}")
+            raise ValueError(
+                f"fft_samples {self.fft_samples} is shorter than window_samples {self.window_samples}"
+            )
         if (self.n_bands is None) != (self.scale == "linear"):
-            raise ValueError("n_bands belongs to the scales htk and slaney; a linear scale has every bin")
+            raise ValueError(
+                "n_bands belongs to the scales htk and slaney; a linear scale has every bin"
+            )
         return self
 
     @property
@@ -148,7 +154,9 @@ class FrontendConfig(Strict):
     @property
     def needs_whole_file(self) -> bool:
         """Whether the level treatment looks at the whole file; such a model cannot run live."""
-        return any(view.level.kind == "segment" and view.level.scope == "file" for view in self.views)
+        return any(
+            view.level.kind == "segment" and view.level.scope == "file" for view in self.views
+        )
 
     def n_frames(self, n_samples: int) -> int:
         """How many frames ``n_samples`` samples make: ``(n - window) // hop + 1``, or 0."""
@@ -198,8 +206,12 @@ def _whole(frames: float, seconds: float, hop_s: float, offset_s: float, what: s
     if nearest >= 1 and abs(frames - nearest) < 1e-6 * max(1.0, frames):
         return nearest
     below = max(1, int(frames // 1)) if frames > 0 else 1
-    times = " or ".join(f"{count * hop_s + offset_s:.6g} s" for count in dict.fromkeys((below, below + 1)))
-    raise ConfigurationError(f"a {what} of {seconds:g} s is no whole number of {1000 * hop_s:g} ms frames; use {times}")
+    times = " or ".join(
+        f"{count * hop_s + offset_s:.6g} s" for count in dict.fromkeys((below, below + 1))
+    )
+    raise ConfigurationError(
+        f"a {what} of {seconds:g} s is no whole number of {1000 * hop_s:g} ms frames; use {times}"
+    )
 
 
 _Settings = TypeVar("_Settings", bound=Strict)

@@ -20,5 +20,7 @@ def esc10() -> Path:
 def audeep_golden() -> np.lib.npyio.NpzFile:
     path = DATA / "audeep_golden.npz"
     if not path.is_file():
-        pytest.skip("audeep_golden.npz is not here (set STREAMDEEP_TEST_DATA to the folder that holds it)")
+        pytest.skip(
+            "audeep_golden.npz is not here (set STREAMDEEP_TEST_DATA to the folder that holds it)"
+        )
     return np.load(path)

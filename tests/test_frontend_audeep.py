@@ -58,7 +58,11 @@ def configuration(case):
         level=level,
     )
     return FrontendConfig(
-        sample_rate_hz=RATE_HZ, hop_samples=hop, pre_emphasis=0.95, remove_frame_mean=True, views=(view,)
+        sample_rate_hz=RATE_HZ,
+        hop_samples=hop,
+        pre_emphasis=0.95,
+        remove_frame_mean=True,
+        views=(view,),
     )
 
 
@@ -82,9 +86,17 @@ def test_a_spectrogram_is_audeeps(name):
 
 @pytest.mark.parametrize(
     ("rate_hz", "window", "bands"),
-    [(44100, 3528, 128), (22050, 1764, 320), (44100, 7056, 320), (16000, 1280, 64), (16000, 1280, 128)],
+    [
+        (44100, 3528, 128),
+        (22050, 1764, 320),
+        (44100, 7056, 320),
+        (16000, 1280, 64),
+        (16000, 1280, 128),
+    ],
 )
 def test_a_filter_bank_is_audeeps(rate_hz, window, bands):
     golden = audeep_golden()
     bank = htk_bank(bands, window, rate_hz)
-    np.testing.assert_allclose(bank.sum(axis=1), golden[f"melsum_{rate_hz}_{window}_{bands}"], atol=1e-12)
+    np.testing.assert_allclose(
+        bank.sum(axis=1), golden[f"melsum_{rate_hz}_{window}_{bands}"], atol=1e-12
+    )

@@ -29,7 +29,9 @@ from numpy.typing import NDArray  # noqa: E402
 
 
 @numba.njit(cache=True, nogil=True)
-def _dot(left: NDArray[np.float64], right: NDArray[np.float64], start: int, offset: int, count: int) -> float:
+def _dot(
+    left: NDArray[np.float64], right: NDArray[np.float64], start: int, offset: int, count: int
+) -> float:
     """``sum(left[start + i] * right[offset + i])`` in four fixed partial sums."""
     sum_0 = sum_1 = sum_2 = sum_3 = 0.0
     whole = count - count % 4
@@ -72,7 +74,9 @@ def _load(
         if weight == 0.0:
             continue
         for i in range(len(frame)):
-            value = weight * (samples[channel, start + i] - pre_emphasis * samples[channel, start + i - 1])
+            value = weight * (
+                samples[channel, start + i] - pre_emphasis * samples[channel, start + i - 1]
+            )
             frame[i] = value if first else frame[i] + value
         first = False
     if first:

@@ -19,12 +19,18 @@ from streamdeep.records import Frames
 class _Group:
     """Views of equal window and transform: they share the FFTs."""
 
-    def __init__(self, views: list[tuple[int, View]], config: FrontendConfig, n_channels: int) -> None:
+    def __init__(
+        self, views: list[tuple[int, View]], config: FrontendConfig, n_channels: int
+    ) -> None:
         view = views[0][1]
-        self.delay = config.longest_window_samples - view.window_samples  # every frame ends at the same sample
+        self.delay = (
+            config.longest_window_samples - view.window_samples
+        )  # every frame ends at the same sample
         self.fft_samples = view.transform_samples
         # Periodic Hann; a full-scale sine in a bin has power (sum(window) / 2)^2, which becomes 1.
-        self.window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(view.window_samples) / view.window_samples)
+        self.window = 0.5 - 0.5 * np.cos(
+            2.0 * np.pi * np.arange(view.window_samples) / view.window_samples
+        )
         self.scale = 4.0 / float(self.window.sum()) ** 2
         wanted = np.array([fusion_weights(view.channel, n_channels) for _, view in views])
         if config.fusion == "spectra":
@@ -38,10 +44,14 @@ class _Group:
         self.band_views = np.repeat(np.arange(len(views)), [view.width for _, view in views])
         self.band_starts = np.concatenate([bank.starts for bank in banks])
         self.band_counts = np.concatenate([bank.counts for bank in banks])
-        self.band_columns = np.concatenate([column + np.arange(view.width) for column, view in views])
+        self.band_columns = np.concatenate(
+            [column + np.arange(view.width) for column, view in views]
+        )
         self.bank_weights = np.concatenate([bank.weights for bank in banks])
 
-    def fill(self, samples: NDArray[np.float64], config: FrontendConfig, power: NDArray[np.float64]) -> None:
+    def fill(
+        self, samples: NDArray[np.float64], config: FrontendConfig, power: NDArray[np.float64]
+    ) -> None:
         power_frames(
             samples,
             1 + self.delay,
@@ -75,7 +85,9 @@ class LogMel:
         groups: dict[tuple[int, int], list[tuple[int, View]]] = {}
         column = 0
         for view in config.views:
-            groups.setdefault((view.window_samples, view.transform_samples), []).append((column, view))
+            groups.setdefault((view.window_samples, view.transform_samples), []).append(
+                (column, view)
+            )
             column += view.width
         self._groups = [_Group(views, config, n_channels) for views in groups.values()]
         self.reset()
@@ -103,7 +115,9 @@ class LogMel:
         if self._closed:
             raise StageClosedError("LogMel was flushed; call reset() before pushing more samples")
         if samples.ndim != 2 or samples.shape[1] != self.n_channels:
-            raise ValueError(f"expected samples of shape (n, {self.n_channels}), found {samples.shape}")
+            raise ValueError(
+                f"expected samples of shape (n, {self.n_channels}), found {samples.shape}"
+            )
         self._samples = np.concatenate((self._samples, samples.T), axis=1, dtype=np.float64)
         n_frames = self.config.n_frames(self._samples.shape[1] - 1)
         if n_frames == 0:

@@ -36,25 +36,32 @@ class Bank:
 
 def htk_mel_from_hz(hz: NDArray[np.float64]) -> NDArray[np.float64]:
     """``2595 log10(1 + f / 700)``."""
-    return 2595.0 * np.log10(1.0 + np.asarray(hz) / 700.0)
+    mel: NDArray[np.float64] = 2595.0 * np.log10(1.0 + np.asarray(hz) / 700.0)
+    return mel
 
 
 def hz_from_htk_mel(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     """Inverse of :func:`htk_mel_from_hz`."""
-    return 700.0 * (10.0 ** (np.asarray(mel) / 2595.0) - 1.0)
+    hz: NDArray[np.float64] = 700.0 * (10.0 ** (np.asarray(mel) / 2595.0) - 1.0)
+    return hz
 
 
 def slaney_mel_from_hz(hz: NDArray[np.float64]) -> NDArray[np.float64]:
     """Linear to 1 kHz (15 mel), then logarithmic."""
     hz = np.asarray(hz, dtype=np.float64)
-    logarithmic = _SLANEY_BREAK_MEL + np.log(np.maximum(hz, _SLANEY_BREAK_HZ) / _SLANEY_BREAK_HZ) / _SLANEY_LOG_STEP
+    logarithmic = (
+        _SLANEY_BREAK_MEL
+        + np.log(np.maximum(hz, _SLANEY_BREAK_HZ) / _SLANEY_BREAK_HZ) / _SLANEY_LOG_STEP
+    )
     return np.where(hz < _SLANEY_BREAK_HZ, hz / _SLANEY_HZ_PER_MEL, logarithmic)
 
 
 def hz_from_slaney_mel(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     """Inverse of :func:`slaney_mel_from_hz`."""
     mel = np.asarray(mel, dtype=np.float64)
-    logarithmic = _SLANEY_BREAK_HZ * np.exp(_SLANEY_LOG_STEP * np.maximum(mel - _SLANEY_BREAK_MEL, 0.0))
+    logarithmic = _SLANEY_BREAK_HZ * np.exp(
+        _SLANEY_LOG_STEP * np.maximum(mel - _SLANEY_BREAK_MEL, 0.0)
+    )
     return np.where(mel < _SLANEY_BREAK_MEL, mel * _SLANEY_HZ_PER_MEL, logarithmic)
 
 
@@ -71,7 +78,9 @@ def htk_bank(n_bands: int, fft_samples: int, sample_rate_hz: int) -> NDArray[np.
     corners_hz = hz_from_htk_mel(np.linspace(0.0, float(top_mel), n_bands + 2))
     corners = np.floor((fft_samples + 1) * corners_hz / sample_rate_hz).astype(np.int64)
     bank = np.zeros((n_bands, fft_samples // 2 + 1))
-    for band, (lower, centre, upper) in enumerate(zip(corners, corners[1:], corners[2:], strict=False)):
+    for band, (lower, centre, upper) in enumerate(
+        zip(corners, corners[1:], corners[2:], strict=False)
+    ):
         rising = np.arange(lower, centre)
         falling = np.arange(centre, upper)
         bank[band, rising] = (rising - lower) / max(centre - lower, 1)
@@ -93,7 +102,8 @@ def slaney_bank(n_bands: int, fft_samples: int, sample_rate_hz: int) -> NDArray[
     rising = -distances_hz[:-2] / widths_hz[:-1, None]
     falling = distances_hz[2:] / widths_hz[1:, None]
     triangles = np.maximum(0.0, np.minimum(rising, falling))
-    return triangles * (2.0 / (corners_hz[2:] - corners_hz[:-2]))[:, None]
+    bank: NDArray[np.float64] = triangles * (2.0 / (corners_hz[2:] - corners_hz[:-2]))[:, None]
+    return bank
 
 
 def band_centres_hz(view: View, sample_rate_hz: int) -> NDArray[np.float64]:
@@ -102,8 +112,12 @@ def band_centres_hz(view: View, sample_rate_hz: int) -> NDArray[np.float64]:
         return np.arange(view.width) * (sample_rate_hz / view.transform_samples)
     top = np.array(sample_rate_hz / 2.0)
     if view.scale == "htk":
-        return hz_from_htk_mel(np.linspace(0.0, float(htk_mel_from_hz(top)), view.n_bands + 2))[1:-1]
-    return hz_from_slaney_mel(np.linspace(0.0, float(slaney_mel_from_hz(top)), view.n_bands + 2))[1:-1]
+        return hz_from_htk_mel(np.linspace(0.0, float(htk_mel_from_hz(top)), view.n_bands + 2))[
+            1:-1
+        ]
+    return hz_from_slaney_mel(np.linspace(0.0, float(slaney_mel_from_hz(top)), view.n_bands + 2))[
+        1:-1
+    ]
 
 
 def sparse(bank: NDArray[np.float64]) -> Bank:

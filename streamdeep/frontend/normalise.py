@@ -54,8 +54,9 @@ def relative_db(power: NDArray[np.float64], level: SegmentLevel) -> NDArray[np.f
     if loudest < SILENCE_POWER:
         return None
     floor = power.min(where=power > 0.0, initial=np.inf)
-    db = 10.0 * np.log10(np.maximum(power, floor) / loudest)
-    return np.clip(db, level.clip_below_db, level.clip_above_db)
+    db: NDArray[np.float64] = 10.0 * np.log10(np.maximum(power, floor) / loudest)
+    clipped: NDArray[np.float64] = np.clip(db, level.clip_below_db, level.clip_above_db)
+    return clipped
 
 
 def stretch(db: NDArray[np.float64] | None, shape: tuple[int, int]) -> NDArray[np.float64]:
@@ -65,11 +66,15 @@ def stretch(db: NDArray[np.float64] | None, shape: tuple[int, int]) -> NDArray[n
     """
     if db is None or db.max() - db.min() <= 1e-4:
         return np.full(shape, -1.0)
-    return 2.0 * (db - db.min()) / (db.max() - db.min()) - 1.0
+    stretched: NDArray[np.float64] = 2.0 * (db - db.min()) / (db.max() - db.min()) - 1.0
+    return stretched
 
 
 def segments(
-    power: NDArray[np.float64], starts: NDArray[np.int64], length_frames: int, config: FrontendConfig
+    power: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    length_frames: int,
+    config: FrontendConfig,
 ) -> NDArray[np.float32]:
     """Normalise whole segments, for any configuration.
 
@@ -95,12 +100,17 @@ def segments(
             stop = start + length_frames
             shape = (length_frames, view.width)
             if view.level.kind == "fixed":
-                alone = np.full(view.width, view.level.floor_db), np.full(view.width, view.level.ceiling_db)
+                alone = (
+                    np.full(view.width, view.level.floor_db),
+                    np.full(view.width, view.level.ceiling_db),
+                )
                 treated = np.empty(shape, dtype=np.float32)
                 fixed_level(np.ascontiguousarray(whole[start:stop]), *alone, treated)
                 values[row, :, columns] = treated
             elif view.level.scope == "file":
-                values[row, :, columns] = stretch(None if file_db is None else file_db[start:stop], shape)
+                values[row, :, columns] = stretch(
+                    None if file_db is None else file_db[start:stop], shape
+                )
             else:
                 values[row, :, columns] = stretch(relative_db(whole[start:stop], view.level), shape)
     return values

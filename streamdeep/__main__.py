@@ -1,0 +1,5 @@
+"""``python -m streamdeep``."""
+
+from streamdeep.cli import main
+
+main()

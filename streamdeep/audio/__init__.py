@@ -1,0 +1,9 @@
+"""Where sound comes in.
+
+sources      what a user types -> a source
+file         sound files, whole or as a source
+pcm          raw samples on standard input
+microphone   PortAudio; the only module that knows sounddevice
+ring         between a source's thread and the engine's
+resample     to the model's rate; the only module that knows soxr
+"""

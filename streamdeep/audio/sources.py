@@ -1,0 +1,96 @@
+"""From what a user types to a source of sound.
+
+    mic, mic:NAME, mic:3      the sound card
+    -                         raw PCM on standard input
+    anything else             a sound file
+
+A source owns its thread and writes into a ring; nothing else is asked of it.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+from streamdeep.audio.file import FileSource, Pace
+from streamdeep.audio.microphone import MicrophoneSource
+from streamdeep.audio.pcm import PcmSource, SampleFormat
+from streamdeep.audio.ring import Ring
+from streamdeep.errors import ConfigurationError
+
+
+class Source(Protocol):
+    """Where sound comes from.
+
+    Attributes:
+        name: for the stream's default name.
+        sample_rate_hz: rate of what it writes.
+        n_channels: channels of what it writes.
+        live: samples come when they happen, not when they are wanted.
+    """
+
+    name: str
+    sample_rate_hz: int
+    n_channels: int
+    live: bool
+
+    def start(self, ring: Ring) -> None:
+        """Begin to write into the ring; close it at the end."""
+
+    def stop(self) -> None:
+        """Stop writing; nothing is written after it returns."""
+
+
+def open_source(
+    place: str,
+    *,
+    model_rate_hz: int,
+    pace: Pace = "realtime",
+    block_samples: int | None = None,
+    sample_format: SampleFormat | None = None,
+    sample_rate_hz: int | None = None,
+    n_channels: int | None = None,
+) -> Source:
+    """Open what a user named.
+
+    Args:
+        place: see the module.
+        model_rate_hz: what a sound card is asked for first.
+        pace: of a file.
+        block_samples: samples per block; None chooses.
+        sample_format: of raw PCM.
+        sample_rate_hz: of raw PCM.
+        n_channels: of raw PCM or a sound card.
+
+    Raises:
+        SourceError: it cannot be had.
+        ConfigurationError: raw PCM without its format, or a number that cannot be.
+        MissingDependencyError: no PortAudio library.
+    """
+    if block_samples is not None and not 1 <= block_samples <= 1 << 24:
+        raise ConfigurationError(
+            f"a block size of {block_samples} samples is out of range; 1 to {1 << 24} will do"
+        )
+    if sample_rate_hz is not None and not 1000 <= sample_rate_hz <= 768_000:
+        raise ConfigurationError(
+            f"a sample rate of {sample_rate_hz} Hz is out of range; 1000 to 768000 will do"
+        )
+    if n_channels is not None and not 1 <= n_channels <= 64:
+        raise ConfigurationError(f"{n_channels} channels are out of range; 1 to 64 will do")
+    if place == "mic" or place.startswith("mic:"):
+        return MicrophoneSource(
+            place.removeprefix("mic").removeprefix(":"),
+            preferred_rate_hz=sample_rate_hz or model_rate_hz,
+            n_channels=n_channels or 1,
+            block_samples=block_samples,
+        )
+    if place == "-":
+        if sample_rate_hz is None:
+            raise ConfigurationError(
+                "raw samples on standard input need --rate (and --format, --channels)"
+            )
+        return PcmSource(
+            sample_format=sample_format or "s16le",
+            sample_rate_hz=sample_rate_hz,
+            n_channels=n_channels or 1,
+            block_samples=block_samples,
+        )
+    return FileSource(Path(place), pace=pace, block_samples=block_samples)

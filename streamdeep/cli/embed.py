@@ -1,0 +1,218 @@
+"""``streamdeep embed``: files and folders to one table of embeddings, through the same pipeline as ``run``."""
+
+import csv
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from streamdeep.config import hop_frames_from_seconds
+from streamdeep.encoder.model import Model
+from streamdeep.errors import ConfigurationError, MissingDependencyError, SourceError
+
+SUFFIXES = frozenset(
+    ".wav .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .caf .w64 .rf64 .voc .snd".split()
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Embeddings of several files, a row each.
+
+    Attributes:
+        embedding: ``(n, dim)`` float32.
+        file: ``(n,)`` text, as the file was found.
+        start_sample: ``(n,)`` int64, at the file's rate.
+        n_samples: ``(n,)`` int64.
+    """
+
+    embedding: NDArray[np.float32]
+    file: NDArray[np.str_]
+    start_sample: NDArray[np.int64]
+    n_samples: NDArray[np.int64]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("embed")(embed)
+
+
+def embed(
+    paths: Annotated[list[Path], typer.Argument(help="Sound files, or folders searched for them.")],
+    out: Annotated[Path, typer.Option(help="Where to write: .npz, .csv or .parquet.")],
+    model: Annotated[
+        Path | None,
+        typer.Option(envvar="STREAMDEEP_MODEL", help="Model file. [default: the embedded]"),
+    ] = None,
+    hop: Annotated[
+        float | None,
+        typer.Option("--hop-s", help="Seconds between segments. [default: the model's]"),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a summary as one JSON object.")
+    ] = False,
+) -> None:
+    """Embed sound files: one row per segment, equal to what `run` publishes for the same file.
+
+    Example: streamdeep embed recordings/ --out embeddings.npz
+    """
+    from streamdeep.encoder.model import load_model
+
+    if out.suffix not in (".npz", ".csv", ".parquet"):
+        raise ConfigurationError(f"--out {out} must end in .npz, .csv or .parquet")
+    if out.suffix == ".parquet":
+        _pyarrow()  # before the work, not after it
+    loaded = load_model(model)
+    hop_frames = None if hop is None else hop_frames_from_seconds(hop, loaded.contract.frontend)
+    files = list(_files(paths))
+    console = Console(stderr=True, highlight=False)
+    rows: list[tuple[str, int, int, NDArray[np.float32]]] = []
+    failures: list[str] = []
+    quiet = as_json or not console.is_terminal
+    for path in track(files, "embedding", console=console, disable=quiet, transient=True):
+        try:
+            rows += [(str(path), *row) for row in embed_file(path, loaded, hop_frames)]
+        except SourceError as error:
+            if len(files) == 1:
+                raise
+            failures.append(str(path))
+            console.print(f"skipped: {error}", soft_wrap=True)
+    if not rows:
+        raise SourceError("no file could be embedded; nothing was written")
+    table = Table(
+        np.stack([vector for *_, vector in rows]),
+        np.array([name for name, *_ in rows]),
+        np.array([start for _, start, *_ in rows], dtype=np.int64),
+        np.array([length for _, _, length, _ in rows], dtype=np.int64),
+    )
+    write_table(out, table)
+    summary = {
+        "out": str(out), "embeddings": len(rows), "dim": table.embedding.shape[1],
+        "files": len(files) - len(failures), "failed": failures, "model": loaded.digest.hex(),
+    }  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        console.print(
+            f"{out}: {len(rows)} embeddings of {table.embedding.shape[1]} from {len(files) - len(failures)} files"
+        )
+    if failures:
+        raise SourceError(
+            f"{len(failures)} of {len(files)} files could not be embedded; the others were written"
+        )
+
+
+def _files(paths: list[Path]) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(
+            file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()
+        )
+        if not found:
+            raise SourceError(
+                f"the folder {path} holds no sound files ({' '.join(sorted(SUFFIXES))})"
+            )
+        yield from found
+
+
+def embed_file(
+    path: Path, model: Model, hop_frames: int | None
+) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+    """Embed one file.
+
+    Yields:
+        First sample, number of samples, vector.
+
+    Raises:
+        SourceError: it cannot be read, or is shorter than one frame.
+    """
+    from streamdeep.audio.file import open_audio
+    from streamdeep.pipeline import Pipeline
+
+    with open_audio(path) as file:
+        pipeline = Pipeline(model, file.sample_rate_hz, file.n_channels, hop_frames=hop_frames)
+        found = [embedding for block in file.blocks() for embedding in pipeline.push(block)]
+        found += pipeline.flush()
+        if not found:
+            frontend = model.contract.frontend
+            raise SourceError(
+                f"{path} has {1000 * pipeline.ledger().captured / file.sample_rate_hz:.0f} ms of sound; the model "
+                f"needs {1000 * frontend.longest_window_samples / frontend.sample_rate_hz:.0f} ms for one frame"
+            )
+    for embedding in found:
+        yield embedding.start_sample, embedding.n_samples, embedding.vector
+
+
+def write_table(path: Path, table: Table) -> None:
+    """Write a table in the format its name asks for; an old file stays whole until the new one is."""
+    draft = path.with_name(f".{path.name}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".npz":
+            _write_npz(draft, table)
+        elif path.suffix == ".csv":
+            _write_csv(draft, table)
+        else:
+            _write_parquet(draft, table)
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ConfigurationError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _write_npz(path: Path, table: Table) -> None:
+    # numpy.savez cannot write an array called `file`: that is the name of its first argument.
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for field in fields(Table):
+            with archive.open(f"{field.name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, getattr(table, field.name), allow_pickle=False)
+
+
+def _write_csv(path: Path, table: Table) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        columns = [f"embedding_{index}" for index in range(table.embedding.shape[1])]
+        writer.writerow(["file", "start_sample", "n_samples", *columns])
+        for name, start, length, vector in zip(
+            table.file, table.start_sample, table.n_samples, table.embedding, strict=True
+        ):
+            # The shortest text that reads back as the same float32.
+            writer.writerow([name, start, length, *(str(value) for value in vector)])
+
+
+def _pyarrow() -> object:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingDependencyError(
+            "parquet needs pyarrow: pip install 'streamdeep[parquet]'"
+        ) from error
+    return pyarrow
+
+
+def _write_parquet(path: Path, table: Table) -> None:
+    _pyarrow()
+    import pyarrow
+    from pyarrow import parquet
+
+    vectors = pyarrow.FixedSizeListArray.from_arrays(
+        pyarrow.array(table.embedding.reshape(-1)), table.embedding.shape[1]
+    )
+    columns = {
+        "file": pyarrow.array(table.file.tolist()),
+        "start_sample": pyarrow.array(table.start_sample),
+        "n_samples": pyarrow.array(table.n_samples),
+        "embedding": vectors,
+    }
+    parquet.write_table(pyarrow.table(columns), path)

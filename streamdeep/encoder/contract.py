@@ -1,0 +1,188 @@
+"""What a model file says about itself: ``metadata_props["streamdeep"]``, format 1.
+
+Unknown keys are refused, except under ``provenance`` and ``extensions``: a reader that overlooks a key
+would compute something else than the writer meant. Not here: the graph, and whether the file is whole.
+"""
+
+import base64
+import json
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError, model_validator
+
+from streamdeep.config import FrontendConfig, SegmentConfig, Strict, describe
+from streamdeep.errors import ModelError
+
+METADATA_KEY = "streamdeep"
+FORMAT = 1
+
+
+class Floats(Strict):
+    """An array as base64 of little-endian float32.
+
+    Attributes:
+        shape: its axes.
+        base64: its values, last axis fastest.
+    """
+
+    shape: tuple[int, ...]
+    base64: str
+
+    @classmethod
+    def of(cls, values: NDArray[Any]) -> Self:
+        """Pack an array; values are rounded to float32."""
+        little = np.ascontiguousarray(values, dtype="<f4")
+        return cls(shape=little.shape, base64=base64.b64encode(little.tobytes()).decode())
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if len(self.base64) * 3 // 4 - self.base64[-2:].count("=") != 4 * int(np.prod(self.shape)):
+            raise ValueError(
+                f"{len(self.base64)} base64 digits do not hold float32 of shape {self.shape}"
+            )
+        return self
+
+    def array(self) -> NDArray[np.float32]:
+        """The array, writable, in the machine's byte order."""
+        values = np.frombuffer(base64.b64decode(self.base64), dtype="<f4")
+        return values.reshape(self.shape).astype(np.float32)
+
+
+class EncoderContract(Strict):
+    """The shape of the network.
+
+    Attributes:
+        cell: recurrent cell, for people; the graph is what counts.
+        units: units of each layer.
+        readout: ``final`` state or running ``pooled`` statistics of the outputs.
+        dim: length of an embedding.
+        state_width: floats carried per lane; 0 where not incremental.
+        incremental: the graph takes frames in any cut and carries its state.
+    """
+
+    cell: str
+    units: tuple[int, ...]
+    readout: Literal["final", "pooled"]
+    dim: int = Field(ge=1, le=65536)
+    state_width: int = Field(ge=0, le=1 << 20)
+    incremental: bool
+
+
+class LevelContract(Strict):
+    """How loud the training data was, to compare a live microphone with.
+
+    Attributes:
+        dbfs_quantiles: 5, 25, 50, 75 and 95 % quantiles of the segments' level in dBFS (mean square).
+    """
+
+    dbfs_quantiles: tuple[float, float, float, float, float]
+
+
+class StatisticsContract(Strict):
+    """Where the training embeddings lie.
+
+    Attributes:
+        mean: ``(dim,)``.
+        axes: ``(axes, dim)``, the first principal axes, unit length.
+        variances: ``(axes,)``, variance along each axis.
+        residual_variance: mean variance along each of the remaining directions.
+        novelty_probabilities: levels of the quantiles below.
+        novelty_quantiles: quantiles of the novelty score over the training data.
+    """
+
+    mean: Floats
+    axes: Floats
+    variances: Floats
+    residual_variance: float
+    novelty_probabilities: tuple[float, ...]
+    novelty_quantiles: tuple[float, ...]
+
+
+class GoldenContract(Strict):
+    """What the golden signal (``encoder.golden``) must become.
+
+    Attributes:
+        seed: of the signal.
+        n_samples: length at the model's rate; at least one segment.
+        n_channels: channels; channel c is seeded with ``seed + c``.
+        amplitude: full scale ±1.
+        silence_start_sample: a stretch of zeros begins here.
+        silence_samples: length of the zeros.
+        frames: ``(3, features)``, the first, middle and last frame; within 1e-4.
+        embeddings: ``(2, dim)``, of the first and the last full segment of frames; within 1e-3, cosine 0.9999.
+    """
+
+    seed: int
+    n_samples: int = Field(ge=1, le=1 << 26)
+    n_channels: int = Field(ge=1, le=2)
+    amplitude: float
+    silence_start_sample: int
+    silence_samples: int
+    frames: Floats
+    embeddings: Floats
+
+
+class Contract(Strict):
+    """Everything that a model file says about itself.
+
+    Attributes:
+        format: 1.
+        frontend: from samples to frames.
+        resampler: soxr's quality, for sources of another rate.
+        segment: frames per embedding, and the default hop.
+        encoder: the network.
+        level: loudness of the training data.
+        provenance: data, seed, epochs, losses, versions; free.
+        statistics: where the training embeddings lie.
+        projection: ``(2, dim)``, to draw maps on which places stay put.
+        golden: the proof.
+        decoder: SHA-256 of the file with the decoder, in hex.
+        extensions: free.
+    """
+
+    format: Literal[1]
+    frontend: FrontendConfig
+    resampler: Literal["HQ", "VHQ", "MQ", "LQ"] = "HQ"
+    segment: SegmentConfig
+    encoder: EncoderContract
+    level: LevelContract | None = None
+    provenance: dict[str, Any] = Field(default_factory=dict)
+    statistics: StatisticsContract | None = None
+    projection: Floats | None = None
+    golden: GoldenContract
+    decoder: str | None = None
+    extensions: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return str(self.provenance.get("name", "unnamed"))
+
+
+def parse_contract(text: str | None, name: str) -> Contract:
+    """Read the contract from a file's metadata.
+
+    Raises:
+        ModelError: missing, of a newer format, or not understood; one line.
+    """
+    if text is None:
+        raise ModelError(
+            f"{name} is an ONNX file but not an encoder of streamdeep's: it has no {METADATA_KEY!r} metadata"
+        )
+    try:
+        found = json.loads(text)
+        version = found["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{name} carries metadata that is no model contract: {error}") from error
+    if isinstance(version, int) and version > FORMAT:
+        raise ModelError(
+            f"{name} has model format {version}; this version reads format {FORMAT}: upgrade streamdeep"
+        )
+    try:
+        return Contract.model_validate(found)
+    except ValidationError as error:
+        raise ModelError(
+            f"{name} does not follow model format {FORMAT}: {describe(error)}"
+        ) from error

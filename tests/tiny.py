@@ -1,0 +1,76 @@
+"""A small random model, so that tests of the engine need neither torch nor training."""
+
+from functools import cache
+
+import numpy as np
+from streamdeep_trainer.graph import EncoderWeights, GruLayer, Projection, write_encoder
+from streamdeep_trainer.modelfile import seal_model
+
+from streamdeep import onnxfile
+from streamdeep.config import FixedLevel, FrontendConfig, SegmentConfig, View
+from streamdeep.encoder.contract import EncoderContract
+from streamdeep.encoder.model import Model
+
+RATE_HZ = 8000
+FRONTEND = FrontendConfig(
+    sample_rate_hz=RATE_HZ,
+    hop_samples=160,
+    views=(
+        View(window_samples=320, n_bands=20, level=FixedLevel(floor_db=-100.0, ceiling_db=0.0)),
+    ),
+)
+SEGMENT = SegmentConfig(length_frames=24, hop_frames=10)
+
+
+def weights(readout="pooled", units=(12, 9), n_inputs=20, seed=0):
+    random = np.random.default_rng(seed)
+
+    def draw(*shape):
+        return random.uniform(-0.4, 0.4, shape).astype(np.float32)
+
+    layers, width = [], n_inputs
+    for size in units:
+        layers.append(
+            GruLayer(draw(3 * size, width), draw(3 * size, size), draw(3 * size), draw(3 * size))
+        )
+        width = size
+    if readout == "final":
+        return EncoderWeights(
+            layers, "final", projection=Projection(draw(sum(units), 16), draw(16))
+        )
+    return EncoderWeights(layers, "pooled", unit_means=0.1 * draw(sum(units)))
+
+
+@cache
+def tiny_content(readout="pooled", frontend=FRONTEND, segment=SEGMENT, units=(12, 9), seed=0):
+    drawn = weights(readout, units, frontend.n_features, seed)
+    contract = EncoderContract(
+        cell="gru",
+        units=units,
+        readout=readout,
+        dim=drawn.dim,
+        state_width=drawn.state_width,
+        incremental=True,
+    )
+    graph = write_encoder(drawn, frontend.n_features)
+    return seal_model(
+        graph,
+        frontend=frontend,
+        segment=segment,
+        encoder=contract,
+        provenance={"name": f"tiny-{readout}-{seed}"},
+    )
+
+
+@cache
+def tiny_model(readout="pooled", frontend=FRONTEND, segment=SEGMENT, units=(12, 9), seed=0):
+    content = tiny_content(readout, frontend, segment, units, seed)
+    model = Model(onnxfile.check(content, onnxfile.ENCODER_OPERATORS, "tiny"), "tiny")
+    model.prove()
+    return model
+
+
+def noise(n_samples, n_channels=1, seed=0):
+    return (
+        np.random.default_rng(seed).uniform(-0.5, 0.5, (n_samples, n_channels)).astype(np.float32)
+    )
