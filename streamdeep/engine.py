@@ -221,7 +221,7 @@ class Engine:
                 at_sample=stream.clock.sample,
                 reason=str(stream.ring.error or "end of the source"),
             )
-            assert ledger.unaccounted == 0 and ledger.in_flight == 0, ledger
+            assert ledger.unaccounted == ledger.in_flight == 0, ledger
             stream.ended = True
             self._publish_status(stream)
 

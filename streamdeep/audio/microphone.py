@@ -181,7 +181,7 @@ class MicrophoneSource:
 
     def _callback(
         self, samples: NDArray[np.float32], n_samples: int, times: Any, status: Any
-    ) -> None:  # noqa: ANN401
+    ) -> None:
         """Copy and return. Runs on PortAudio's thread: nothing here waits, logs or raises."""
         now_ns = time.monotonic_ns()
         duration_s = n_samples / self.sample_rate_hz

@@ -63,7 +63,7 @@ def inspect(
     console.print(table)
 
 
-def _flat(value: Any, key: str = "") -> list[tuple[str, str]]:  # noqa: ANN401
+def _flat(value: Any, key: str = "") -> list[tuple[str, str]]:
     """Nested metadata as lines; arrays by their shape only."""
     if isinstance(value, dict) and set(value) == {"shape", "base64"}:
         return [(key, "float32 array " + "×".join(str(axis) for axis in value["shape"]))]
@@ -96,7 +96,7 @@ def verify(
     """
     path = model or default_model_path()
 
-    def check(name: str, run: Callable[[], Any]) -> Any:  # noqa: ANN401
+    def check(name: str, run: Callable[[], Any]) -> Any:
         began_ns = time.monotonic_ns()
         found = run()
         took_ms = (time.monotonic_ns() - began_ns) / 1e6

@@ -200,7 +200,7 @@ def _run(settings: RunSettings, *, as_json: bool) -> None:
         raise failure
 
 
-def _stop_on_signals(stop: Any) -> None:  # noqa: ANN401
+def _stop_on_signals(stop: Any) -> None:
     def handle(number: int, frame: FrameType | None) -> None:
         del number, frame
         # The second signal ends the program at once, as if there were no handler.

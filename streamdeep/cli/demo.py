@@ -1,0 +1,200 @@
+"""``streamdeep demo``: the whole line on this machine, no hardware needed.
+
+Two processes over TCP on loopback, as a user would start them: ``run`` embeds and publishes, ``classify``
+listens and labels. This module starts them, listens to both, and sums up.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from streamdeep.cli.run import ledger_table
+from streamdeep.cli.soundscape import write_soundscape
+from streamdeep.errors import StreamdeepError
+from streamdeep.records import Ledger
+
+SCENE_S = 5.0
+STREAM = "demo"
+
+
+class DemoError(StreamdeepError):
+    """One of the two processes failed; its own message says why."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("demo")(demo)
+
+
+def demo(
+    source: Annotated[
+        str | None, typer.Option(help="A sound file or mic, instead of the synthetic soundscape.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the soundscape.")] = 7,
+    count: Annotated[int | None, typer.Option(help="Stop after so many labels.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object at the end.")
+    ] = False,
+) -> None:
+    """Run engine and classifier on this machine and show labels, latency and the ledger.
+
+    Example: streamdeep demo --source mic --count 30
+    """
+    console = Console(stderr=as_json, highlight=False)
+    with tempfile.TemporaryDirectory(prefix="streamdeep-demo-") as folder:
+        if source is None:
+            path = Path(folder) / "soundscape.wav"
+            scenes = write_soundscape(path, seed=seed, scene_s=SCENE_S)
+            console.print(
+                f"The sound is [bold]synthetic[/]: {len(scenes)} scenes of {SCENE_S:g} s that only resemble what "
+                "they are called. The labels show that the line works, not how well it hears."
+            )
+            source = str(path)
+        else:
+            scenes = []
+        labels, ledger = _run(console, source, scenes, count)
+    if as_json:
+        typer.echo(
+            json.dumps({"labels": labels, "latency_ms": _latencies(labels), "ledger": ledger})
+        )
+        return
+    console.print(_latency_table(_latencies(labels), len(labels)))
+    known = {name: value for name, value in ledger.items() if name in Ledger.__dataclass_fields__}
+    console.print(ledger_table(STREAM, Ledger(**known)))
+
+
+def _run(
+    console: Console, source: str, scenes: list[tuple[float, str]], count: int | None
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Both processes to their end; the labels and the engine's last account."""
+    # `run` waits for the classifier, so that the first label is the first segment's.
+    engine = _Program(
+        "run", source, "--bind", "tcp://127.0.0.1:*", "--stream", STREAM, "--wait", "--json"
+    )
+    classifier = None
+    try:
+        told = engine.lines()
+        ready = next(told, None)
+        if ready is None:
+            engine.finish()
+            raise DemoError("the engine ended before it was ready")
+        limit = ("--count", str(count)) if count is not None else ()
+        classifier = _Program(
+            "classify", "--connect", ready["endpoint"], "--json", "--until-stop", *limit
+        )
+        console.print(
+            f"engine (process {engine.pid}) publishes on {ready['endpoint']}, model {ready['model']} "
+            f"{ready['digest'][:16]}; classifier (process {classifier.pid}) listens"
+        )
+        labels = []
+        for label in classifier.lines():
+            labels.append(label)
+            _say(console, label, scenes)
+        classifier.finish()
+        engine.stop()  # with --count it still runs; at the end of the sound this finds nobody
+        account = [line for line in told if line["event"] == "ledger"]
+        engine.finish()
+        return labels, account[-1]
+    finally:
+        for program in (engine, classifier):
+            if program is not None:
+                program.stop(kill=True)
+
+
+class _Program:
+    """One of our own programs, running; its JSON lines and its last words."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "streamdeep", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self._process.pid
+        self.words: list[str] = []
+        # Drained while it runs, or a full pipe would stop it.
+        self._reader = threading.Thread(target=self._listen, daemon=True)
+        self._reader.start()
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        self.words.extend(line.strip() for line in self._process.stderr if line.strip())
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """What it prints, as it prints it."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            yield json.loads(line)
+
+    def finish(self) -> None:
+        """Wait for its end.
+
+        Raises:
+            DemoError: it failed; with the last thing it said.
+        """
+        code = self._process.wait()
+        if code != 0:
+            self._reader.join()
+            said = (
+                self.words[-1].removeprefix("streamdeep: ") if self.words else f"exit code {code}"
+            )
+            raise DemoError(said)
+
+    def stop(self, *, kill: bool = False) -> None:
+        """Ask it to end, or end it; nothing happens where it has ended."""
+        if self._process.poll() is None:
+            self._process.kill() if kill else self._process.terminate()
+
+
+def _say(console: Console, label: dict[str, Any], scenes: list[tuple[float, str]]) -> None:
+    playing = [name for start, name in scenes if start < label["stop_s"]][-1:]
+    total_ms = (label["latency_ns"] + label["wire_ns"] + label["decide_ns"]) / 1e6
+    console.print(
+        f"{label['start_s']:6.2f} to {label['stop_s']:6.2f} s  [bold]{label['label']:<16}[/] "
+        f"{label['probability']:4.0%}  {total_ms:5.1f} ms after its last sample"
+        + (f"   [dim](plays: {playing[0]})[/]" if playing else "")
+    )
+
+
+def _latencies(labels: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """p50 and p99 in milliseconds per stage, of all labels of full segments."""
+    full = [label for label in labels if "partial" not in label["flags"]] or labels
+    stages: dict[str, list[int]] = {}
+    for label in full:
+        parts = {**label["stages_ns"], "wire": label["wire_ns"], "decide": label["decide_ns"]}
+        parts["total"] = label["latency_ns"] + label["wire_ns"] + label["decide_ns"]
+        for name, value in parts.items():
+            stages.setdefault(name, []).append(value)
+    return {
+        name: {
+            "p50": round(float(np.percentile(values, 50)) / 1e6, 3),
+            "p99": round(float(np.percentile(values, 99)) / 1e6, 3),
+        }
+        for name, values in stages.items()
+    }
+
+
+def _latency_table(latencies: dict[str, dict[str, float]], n_labels: int) -> Table:
+    table = Table(title="latency from a segment's last sample to its label", title_justify="left")
+    table.add_column("stage")
+    table.add_column("p50", justify="right")
+    table.add_column("p99", justify="right")
+    for name, values in latencies.items():
+        table.add_row(
+            name, f"{values['p50']:.3f} ms", f"{values['p99']:.3f} ms", end_section=name == "decide"
+        )
+    table.caption = (
+        f"over {n_labels} labels; capture is the wait for the block that holds the last sample"
+    )
+    return table
