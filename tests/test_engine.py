@@ -1,0 +1,286 @@
+"""Real processes, real sockets: what a listener receives is what `embed` computes, and nothing is lost."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import msgpack
+import numpy as np
+import pytest
+import soundfile
+import zmq
+from tiny import noise, tiny_model
+
+from streamdeep.heads.writing import write_linear_head
+from streamdeep.pipeline import Pipeline
+from streamdeep.records import Block
+
+
+@pytest.fixture
+def program():
+    """Start programs; whatever still runs at the end of the test is killed."""
+    started = []
+
+    def start(*arguments, **options):
+        command = [sys.executable, "-m", "streamdeep", *map(str, arguments)]
+        pipe = subprocess.PIPE
+        started.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def ready(engine):
+    line = engine.stdout.readline()
+    assert line, engine.stderr.read()
+    return json.loads(line)
+
+
+class Listener:
+    """A subscriber that knows pyzmq and msgpack, and nothing of streamdeep."""
+
+    def __init__(self, endpoint):
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.SUB)
+        self.socket.setsockopt(zmq.SUBSCRIBE, b"")
+        self.socket.connect(endpoint)
+
+    def until_stop(self, timeout_ms=30_000):
+        messages = []
+        while self.socket.poll(timeout_ms):
+            topic, header, payload = self.socket.recv_multipart()
+            header = msgpack.unpackb(header)
+            messages.append((topic.decode(), header, payload))
+            kind = topic.split(b"/")[0]
+            if kind == b"event" and msgpack.unpackb(payload)["event"] == "stop":
+                break
+        while self.socket.poll(1000):  # the last status follows the stop
+            topic, header, payload = self.socket.recv_multipart()
+            messages.append((topic.decode(), msgpack.unpackb(header), payload))
+            if topic.startswith(b"status/"):
+                break
+        self.socket.close(0)
+        self.context.term()
+        return messages
+
+
+def embeddings(messages):
+    return [
+        (header, np.frombuffer(payload, "<f4"))
+        for topic, header, payload in messages
+        if topic.startswith("embedding/")
+    ]
+
+
+def expected_for(path):
+    samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    pipeline = Pipeline(tiny_model(), rate_hz, samples.shape[1])
+    return pipeline.push(Block(samples, 0)) + pipeline.flush()
+
+
+@pytest.mark.parametrize("block_size", [37, 4096, 65536])
+def test_a_bare_subscriber_gets_embeds_vectors_byte_for_byte(
+    program, sound_path, model_path, block_size
+):
+    engine = program(
+        "run", sound_path, "--model", model_path, "--bind", "tcp://127.0.0.1:*", "--pace", "max",
+        "--block-size", block_size, "--json",
+    )  # fmt: skip
+    messages = Listener(ready(engine)["endpoint"]).until_stop()
+    found, expected = embeddings(messages), expected_for(sound_path)
+    out, err = engine.communicate(timeout=20)
+    assert engine.returncode == 0, err
+    assert [vector.tobytes() for _, vector in found] == [
+        record.vector.tobytes() for record in expected
+    ]
+    assert [header["sequence"] for header, _ in found] == list(range(len(expected)))
+    for (header, _), record in zip(found, expected, strict=True):
+        assert (header["start_sample"], header["n_samples"]) == (
+            record.start_sample,
+            record.n_samples,
+        )
+        assert header["sample_rate_hz"] == 11025
+        assert header["model"] == tiny_model().short_digest
+    ledger = json.loads(out.splitlines()[-1])
+    assert ledger["captured"] == 33_000
+    assert ledger["unaccounted"] == ledger["in_flight"] == 0
+    kinds = {topic.split("/")[0] for topic, *_ in messages}
+    assert kinds == {"embedding", "event", "model", "status"}
+    status = [
+        msgpack.unpackb(payload) for topic, _, payload in messages if topic.startswith("status/")
+    ][-1]
+    assert status["counters"]["captured"] == 33_000
+    assert (
+        status["sequences"][next(t for t, *_ in messages if t.startswith("embedding/"))]
+        == len(expected) - 1
+    )
+
+
+@pytest.mark.parametrize(("sample_format", "n_channels"), [("s16le", 1), ("f32le", 2)])
+def test_raw_samples_on_standard_input_give_the_same_as_the_file(
+    program, tmp_path, model_path, sample_format, n_channels
+):
+    path = tmp_path / "sound.wav"
+    subtype = "PCM_16" if sample_format == "s16le" else "FLOAT"
+    soundfile.write(path, noise(20_000, n_channels), 8000, subtype=subtype)
+    dtype = "int16" if sample_format == "s16le" else "float32"
+    raw = soundfile.read(path, dtype=dtype, always_2d=True)[0].tobytes()
+    engine = program(
+        "run", "-", "--rate", 8000, "--format", sample_format, "--channels", n_channels, "--model", model_path,
+        "--bind", "tcp://127.0.0.1:*", "--wait", "--json", stdin=subprocess.PIPE,
+    )  # fmt: skip
+    listener = Listener(ready(engine)["endpoint"])
+    engine.stdin.buffer.write(raw[:1001])  # no whole number of samples
+    engine.stdin.buffer.flush()
+    engine.stdin.buffer.write(raw[1001:])
+    engine.stdin.close()
+    found = embeddings(listener.until_stop())
+    assert engine.wait(timeout=20) == 0
+    assert [v.tobytes() for _, v in found] == [
+        record.vector.tobytes() for record in expected_for(path)
+    ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_in_order_and_loses_nothing(program, tmp_path, model_path, number):
+    path = tmp_path / "long.wav"
+    soundfile.write(path, noise(8000 * 600), 8000)
+    engine = program(
+        "run", path, "--model", model_path, "--bind", "tcp://127.0.0.1:*", "--wait", "--json"
+    )
+    listener = Listener(ready(engine)["endpoint"])
+    assert listener.socket.poll(20_000)
+    for _ in range(10):  # it runs
+        listener.socket.recv_multipart()
+    engine.send_signal(number)
+    messages = listener.until_stop()
+    out, err = engine.communicate(timeout=10)
+    assert engine.returncode == 0, err
+    ledger = json.loads(out.splitlines()[-1])
+    assert 0 < ledger["captured"] < 8000 * 600
+    assert ledger["unaccounted"] == ledger["in_flight"] == 0
+    assert [topic for topic, *_ in messages if topic.startswith("event/")]
+
+
+def test_latencies_of_a_file_in_real_time_are_those_of_a_live_source(program, tmp_path, model_path):
+    path = tmp_path / "sound.wav"
+    soundfile.write(path, noise(8000 * 2), 8000)
+    engine = program(
+        "run", path, "--model", model_path, "--bind", "tcp://127.0.0.1:*", "--wait", "--json"
+    )
+    found = embeddings(Listener(ready(engine)["endpoint"]).until_stop())
+    assert engine.wait(timeout=20) == 0
+    for header, _ in found[:-1]:
+        # Its last sample was due 0 to 10 ms (a block) before the block that holds it.
+        assert 0 < header["latency_ns"] < 2_000_000_000
+        # What no stage claims is the hand-over between them.
+        assert sum(header["stages_ns"].values()) <= header["latency_ns"]
+    span_s = (found[-2][0]["captured_utc_ns"] - found[0][0]["captured_utc_ns"]) / 1e9
+    samples = found[-2][0]["start_sample"] - found[0][0]["start_sample"]
+    assert span_s == pytest.approx(samples / 8000, abs=0.05)
+
+
+def test_classify_labels_every_embedding_and_stops_with_the_stream(
+    program, tmp_path, sound_path, model_path
+):
+    head_path = tmp_path / "head.onnx"
+    random = np.random.default_rng(0)
+    head = write_linear_head(
+        head_path,
+        random.standard_normal((3, 63)),
+        np.zeros(3),
+        ("dog", "rain", "sea"),
+        tiny_model().digest,
+    )
+    engine = program(
+        "run",
+        sound_path,
+        "--model",
+        model_path,
+        "--bind",
+        "tcp://127.0.0.1:*",
+        "--pace",
+        "max",
+        "--json",
+    )
+    classifier = program(
+        "classify", "--head", head_path, "--connect", ready(engine)["endpoint"], "--until-stop"
+    )
+    out, err = classifier.communicate(timeout=30)
+    assert classifier.returncode == 0, err
+    assert engine.wait(timeout=20) == 0
+    lines = [json.loads(line) for line in out.splitlines()]
+    expected = expected_for(sound_path)
+    chances = head.probabilities(np.stack([record.vector for record in expected]))
+    assert [line["start_sample"] for line in lines] == [record.start_sample for record in expected]
+    for line, row in zip(lines, chances, strict=True):
+        assert line["label"] == head.contract.labels[int(row.argmax())]
+        assert line["probability"] == pytest.approx(float(row.max()), abs=1e-6)
+    assert f"{len(expected)} embeddings received, 0 lost" in err
+
+
+def test_classify_counts_and_leaves_the_engine_running(program, tmp_path, model_path):
+    head_path = tmp_path / "head.onnx"
+    write_linear_head(head_path, np.zeros((2, 63)), np.zeros(2), ("a", "b"), tiny_model().digest)
+    path = tmp_path / "long.wav"
+    soundfile.write(path, noise(8000 * 600), 8000)
+    engine = program(
+        "run", path, "--model", model_path, "--bind", "tcp://127.0.0.1:*", "--wait", "--json"
+    )
+    classifier = program(
+        "classify",
+        "--head",
+        head_path,
+        "--connect",
+        ready(engine)["endpoint"],
+        "--json",
+        "--count",
+        3,
+    )
+    out, err = classifier.communicate(timeout=30)
+    assert classifier.returncode == 0, err
+    assert len(out.splitlines()) == 3
+    assert engine.poll() is None
+    engine.send_signal(signal.SIGTERM)
+    assert engine.wait(timeout=10) == 0
+
+
+def test_a_head_for_another_encoder_is_refused_in_one_line(
+    program, tmp_path, sound_path, model_path
+):
+    head_path = tmp_path / "head.onnx"
+    write_linear_head(head_path, np.zeros((2, 63)), np.zeros(2), ("a", "b"), bytes(32))
+    engine = program(
+        "run", sound_path, "--model", model_path, "--bind", "tcp://127.0.0.1:*", "--wait", "--json"
+    )
+    classifier = program(
+        "classify", "--head", head_path, "--connect", ready(engine)["endpoint"], "--json"
+    )
+    _, err = classifier.communicate(timeout=30)
+    engine.kill()
+    engine.communicate()
+    assert classifier.returncode == 65
+    complaints = [line for line in err.splitlines() if line.startswith("streamdeep: ")]
+    assert len(complaints) == 1
+    assert "trained for the encoder 0000000000000000" in complaints[0]
+    assert "Traceback" not in err
+
+
+def test_an_engine_without_a_writable_cache_still_runs(program, tmp_path, sound_path, model_path):
+    environment = {**os.environ, "XDG_CACHE_HOME": "/dev/null/nowhere"}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    engine = program(
+        "run", sound_path, "--model", model_path, "--bind", "tcp://127.0.0.1:*", "--pace", "max", "--no-wait", "--json",
+        env=environment,
+    )  # fmt: skip
+    out, err = engine.communicate(timeout=120)
+    assert engine.returncode == 0, err
+    assert json.loads(out.splitlines()[-1])["unaccounted"] == 0
