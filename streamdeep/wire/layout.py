@@ -1,0 +1,275 @@
+"""Which keys each kind of message has: typed records to header and payload maps and back.
+
+Every value is checked on the way in. Pure, and without bytes: frames, sizes and msgpack are
+:mod:`streamdeep.wire.messages`, how a single value is checked is :mod:`streamdeep.wire.schema`. What the
+keys mean is said in :mod:`streamdeep.wire.kinds` and, for other languages, in ``docs/protocol.md``.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from streamdeep.errors import MessageError
+from streamdeep.records import Flag
+from streamdeep.wire.kinds import (
+    DIGEST_BYTES,
+    MODEL_BYTES,
+    SESSION_BYTES,
+    STAGES,
+    ClockPoint,
+    EmbeddingMessage,
+    EventMessage,
+    LabelMessage,
+    Message,
+    ModelMessage,
+    StatusMessage,
+)
+from streamdeep.wire.schema import INT64_MIN, Fields
+from streamdeep.wire.topics import Topic
+
+VERSION: Final = 1
+DTYPE: Final = "<f4"
+DIM_MOST: Final = 262_144  # a payload of 1 MiB
+TEXT_MOST: Final = 32_768
+
+_EVENT = re.compile(r"[a-z][a-z_]{0,31}")
+_COMMON_KEYS = ("stream", "session", "sequence", "published_utc_ns", "published_monotonic_ns")
+_PLACE_KEYS = ("epoch", "start_sample", "n_samples", "sample_rate_hz", "captured_utc_ns", "model")
+_EVENT_KEYS = ("event", "epoch", "at_sample", "n_samples", "reason", "estimated")
+_MODEL_COUNTS = (
+    "dim",
+    "sample_rate_hz",
+    "hop_samples",
+    "window_samples",
+    "segment_frames",
+    "segment_hop_frames",
+    "source_rate_hz",
+    "source_channels",
+)
+_MODEL_KEYS = ("digest", "name", *_MODEL_COUNTS, "incremental", "frontend_json", "version")
+
+
+def to_maps(message: Message) -> tuple[dict[str, object], bytes | dict[str, object]]:
+    """Header and payload of a message, unchecked; the payload is raw for embeddings, else a map.
+
+    Raises:
+        ValueError: an embedding's vector is not float32.
+        TypeError: not one of the five kinds.
+    """
+    header: dict[str, object] = {"v": VERSION}
+    header |= {key: getattr(message, key) for key in _COMMON_KEYS}
+    header["flags"] = int(message.flags)
+    if isinstance(message, EmbeddingMessage):
+        return header, _write_embedding(message, header)
+    return header, _write_map(message, header)
+
+
+def from_maps(
+    topic: Topic, header: Mapping[str, object], payload: bytes | dict[str, object]
+) -> Message:
+    """The message of a header and a payload.
+
+    Args:
+        topic: what they came under; header and topic must agree.
+        header: unchecked.
+        payload: raw for the kinds ``embedding`` and ``early``, else an unchecked map.
+
+    Raises:
+        MessageError: a value is missing, of the wrong type or out of range, or the version is another.
+    """
+    if type(header.get("v")) is not int or header["v"] != VERSION:
+        found = repr(header.get("v"))[:20]
+        raise MessageError(
+            f"version: {found} of the protocol; this program reads version {VERSION}"
+        )
+    fields = Fields(header, "header")
+    if fields.name("stream") != topic.stream:
+        raise fields.error("stream", f"{topic.stream!r} as in the topic")
+    common: dict[str, Any] = {
+        "stream": topic.stream,
+        "session": fields.binary("session", n_bytes=SESSION_BYTES),
+        "sequence": fields.integer("sequence"),
+        "published_utc_ns": fields.integer("published_utc_ns"),
+        "published_monotonic_ns": fields.integer("published_monotonic_ns"),
+        "flags": Flag(fields.integer("flags", high=2**32 - 1)),
+    }
+    if isinstance(payload, bytes):
+        if (Flag.EARLY in common["flags"]) != (topic.kind == "early"):
+            raise fields.error("flags", "early exactly under the topic early/")
+        return _read_embedding(common, fields, payload)
+    return _READERS[topic.kind](common, topic, fields, Fields(payload, "payload"))
+
+
+def _write_embedding(message: EmbeddingMessage, header: dict[str, object]) -> bytes:
+    header |= {key: getattr(message, key) for key in (*_PLACE_KEYS, "latency_ns", "gap_samples")}
+    header["stages_ns"] = {stage: message.stages_ns.get(stage) for stage in STAGES}
+    header["dtype"] = DTYPE
+    header["shape"] = list(message.vector.shape)
+    header["level_dbfs"] = message.level_dbfs
+    header["peak_dbfs"] = message.peak_dbfs
+    if message.novelty is not None:
+        header["novelty"] = message.novelty
+    if message.vector.dtype != np.float32:
+        raise ValueError(
+            f"this message cannot be sent: vector is {message.vector.dtype}, not float32"
+        )
+    return np.ascontiguousarray(message.vector, DTYPE).tobytes()
+
+
+def _read_embedding(common: Mapping[str, Any], header: Fields, payload: bytes) -> EmbeddingMessage:
+    if header.text("dtype") != DTYPE:
+        raise header.error("dtype", f"{DTYPE!r}")
+    shape = header.integers("shape")
+    if len(shape) != 1 or not 1 <= shape[0] <= DIM_MOST:
+        raise header.error("shape", f"[dim], dim in [1, {DIM_MOST}]")
+    if len(payload) != 4 * shape[0]:
+        raise MessageError(
+            f"payload: {len(payload)} bytes where shape {shape} needs {4 * shape[0]}"
+        )
+    # A copy in the machine's own byte order; frombuffer over bytes is read-only, astype would not be.
+    vector = np.frombuffer(payload, DTYPE).astype(np.float32, copy=False)
+    if not np.isfinite(vector).all():
+        raise MessageError("payload: the vector holds values that are not finite")
+    vector.flags.writeable = False
+    stages = header.section("stages_ns", most=32)
+    return EmbeddingMessage(
+        **common,
+        **_place(header),
+        latency_ns=header.integer("latency_ns"),
+        stages_ns={stage: stages.integer(stage) for stage in STAGES},
+        gap_samples=header.integer("gap_samples"),
+        level_dbfs=header.number("level_dbfs"),
+        peak_dbfs=header.number("peak_dbfs"),
+        vector=vector,
+        novelty=header.number("novelty") if header.has("novelty") else None,
+    )
+
+
+def _place(header: Fields) -> dict[str, Any]:
+    """What embeddings and labels say alike: which samples, captured when, which model."""
+    return {
+        "epoch": header.integer("epoch"),
+        "start_sample": header.integer("start_sample"),
+        "n_samples": header.integer("n_samples"),
+        "sample_rate_hz": header.integer("sample_rate_hz", low=1),
+        "captured_utc_ns": header.integer("captured_utc_ns"),
+        "model": header.binary("model", n_bytes=MODEL_BYTES),
+    }
+
+
+def _write_map(message: Message, header: dict[str, object]) -> dict[str, object]:
+    match message:
+        case EventMessage():
+            return {key: getattr(message, key) for key in _EVENT_KEYS}
+        case ModelMessage():
+            return {key: getattr(message, key) for key in _MODEL_KEYS}
+        case LabelMessage():
+            header |= {key: getattr(message, key) for key in ("head", *_PLACE_KEYS)}
+            return {"label": message.label, "probabilities": dict(message.probabilities)}
+        case StatusMessage(clock=clock):
+            return {
+                "sequences": dict(message.sequences),
+                "counters": {
+                    name: dict(count) if isinstance(count, Mapping) else count
+                    for name, count in message.counters.items()
+                },
+                "clock": {
+                    "sample": clock.sample,
+                    "monotonic_ns": clock.monotonic_ns,
+                    "utc_ns": clock.utc_ns,
+                    "rate_hz": clock.rate_hz,
+                },
+                "host": message.host,
+                "uptime_s": message.uptime_s,
+                "live": message.live,
+            }
+    raise TypeError(f"{type(message).__name__} is no kind of message")
+
+
+def _read_event(
+    common: Mapping[str, Any], _topic: Topic, _header: Fields, payload: Fields
+) -> EventMessage:
+    event = payload.text("event", longest=32)
+    if not _EVENT.fullmatch(event):
+        raise payload.error("event", "a word [a-z][a-z_]*")
+    return EventMessage(
+        **common,
+        event=event,
+        epoch=payload.integer("epoch"),
+        at_sample=payload.integer("at_sample"),
+        n_samples=payload.integer("n_samples"),
+        reason=payload.text("reason", longest=1024),
+        estimated=payload.boolean("estimated"),
+    )
+
+
+def _read_status(
+    common: Mapping[str, Any], _topic: Topic, _header: Fields, payload: Fields
+) -> StatusMessage:
+    sequences = payload.section("sequences", most=64)
+    counters = payload.section("counters", most=64)
+    clock = payload.section("clock", most=32)
+    return StatusMessage(
+        **common,
+        sequences={topic: sequences.integer(topic, low=-1) for topic in sequences.names()},
+        counters={name: _count(counters, name) for name in counters.names()},
+        clock=ClockPoint(
+            sample=clock.integer("sample"),
+            monotonic_ns=clock.integer("monotonic_ns"),
+            utc_ns=clock.integer("utc_ns"),
+            rate_hz=clock.integer("rate_hz"),
+        ),
+        host=payload.text("host"),
+        uptime_s=payload.number("uptime_s", low=0.0),
+        live=payload.boolean("live"),
+    )
+
+
+def _count(counters: Fields, name: str) -> int | Mapping[str, int]:
+    # Negative counts are legal: a difference that ought to be 0 must be able to say that it is not.
+    if not counters.is_map(name):
+        return counters.integer(name, low=INT64_MIN)
+    by_reason = counters.section(name, most=64)
+    return {reason: by_reason.integer(reason, low=INT64_MIN) for reason in by_reason.names()}
+
+
+def _read_model(
+    common: Mapping[str, Any], _topic: Topic, _header: Fields, payload: Fields
+) -> ModelMessage:
+    counts: dict[str, Any] = {key: payload.integer(key, low=1) for key in _MODEL_COUNTS}
+    return ModelMessage(
+        **common,
+        **counts,
+        digest=payload.binary("digest", n_bytes=DIGEST_BYTES),
+        name=payload.text("name"),
+        incremental=payload.boolean("incremental"),
+        frontend_json=payload.text("frontend_json", longest=TEXT_MOST),
+        version=payload.text("version"),
+    )
+
+
+def _read_label(
+    common: Mapping[str, Any], topic: Topic, header: Fields, payload: Fields
+) -> LabelMessage:
+    if header.name("head") != topic.head:
+        raise header.error("head", f"{topic.head!r} as in the topic")
+    chances = payload.section("probabilities", most=1024)
+    return LabelMessage(
+        **common,
+        **_place(header),
+        head=topic.head,
+        label=payload.text("label", longest=160),
+        probabilities={
+            label: chances.number(label, low=0.0, high=1.0) for label in chances.names()
+        },
+    )
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any], Topic, Fields, Fields], Message]] = {
+    "event": _read_event,
+    "status": _read_status,
+    "model": _read_model,
+    "label": _read_label,
+}

@@ -1,0 +1,128 @@
+"""Pack and unpack: typed messages to the three frames of protocol version 1 and back.
+
+Pure: no socket, no clock. A message is *topic*, a msgpack *header*, and a *payload*: raw little-endian
+float32 for embeddings, a msgpack map for all else. :func:`unpack` is total: whatever the bytes, it returns
+a checked message or raises ``MessageError``, whose text begins with one of :data:`REASONS` and a colon.
+:func:`pack` passes what it sends through the same checks. Not here: which keys there are
+(:mod:`streamdeep.wire.layout`). This is the one module that knows msgpack.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgpack
+
+from streamdeep.errors import MessageError
+from streamdeep.wire.kinds import (
+    ClockPoint,
+    Counters,
+    EmbeddingMessage,
+    EventMessage,
+    LabelMessage,
+    Message,
+    ModelMessage,
+    StatusMessage,
+    topic_of,
+)
+from streamdeep.wire.layout import TEXT_MOST, VERSION, from_maps, to_maps
+from streamdeep.wire.topics import parse_topic, stream_name
+
+__all__ = [
+    "HEADER_BYTES",
+    "MAP_BYTES",
+    "PAYLOAD_BYTES",
+    "REASONS",
+    "VERSION",
+    "ClockPoint",
+    "Counters",
+    "EmbeddingMessage",
+    "EventMessage",
+    "LabelMessage",
+    "Message",
+    "ModelMessage",
+    "StatusMessage",
+    "pack",
+    "stream_name",
+    "topic_of",
+    "unpack",
+]
+
+HEADER_BYTES: Final = 16 * 1024
+PAYLOAD_BYTES: Final = 1024 * 1024
+# A payload that is a map is parsed before it can be checked, and a megabyte of empty maps takes 73 MB.
+MAP_BYTES: Final = 64 * 1024
+REASONS: Final = ("frames", "topic", "version", "header", "payload")
+
+_HEADER_LIMITS = {"max_str_len": 1024, "max_bin_len": 1024, "max_array_len": 64, "max_map_len": 64}
+_PAYLOAD_LIMITS = {
+    "max_str_len": TEXT_MOST,
+    "max_bin_len": 1024,
+    "max_array_len": 64,
+    "max_map_len": 1024,
+}
+
+
+def pack(message: Message) -> list[bytes]:
+    """The three frames of a message.
+
+    Args:
+        message: any kind.
+
+    Returns:
+        Topic, header, payload.
+
+    Raises:
+        ValueError: a value that :func:`unpack` would refuse, so nobody could read it.
+        TypeError: not one of the five kinds.
+    """
+    topic = topic_of(message)
+    header, payload = to_maps(message)
+    try:
+        from_maps(parse_topic(topic.encode()), header, payload)
+    except MessageError as error:
+        raise ValueError(f"this message cannot be sent: {error}") from error
+    body = payload if isinstance(payload, bytes) else msgpack.packb(payload)
+    frames = [topic.encode(), msgpack.packb(header), body]
+    if len(frames[1]) > HEADER_BYTES or len(body) > (
+        PAYLOAD_BYTES if body is payload else MAP_BYTES
+    ):
+        raise ValueError(
+            f"this message cannot be sent: header {len(frames[1])}, payload {len(body)} bytes"
+        )
+    return frames
+
+
+def unpack(frames: Sequence[bytes]) -> Message:
+    """The message that three frames are.
+
+    Args:
+        frames: as received.
+
+    Returns:
+        One of the five kinds, every value checked.
+
+    Raises:
+        MessageError: they are no message of this protocol's version 1; nothing else is ever raised.
+    """
+    if len(frames) != 3:
+        raise MessageError(f"frames: {len(frames)}, a message has 3")
+    topic = parse_topic(frames[0])
+    header = _read_map(frames[1], "header", HEADER_BYTES, _HEADER_LIMITS)
+    if topic.kind in ("embedding", "early"):
+        return from_maps(topic, header, frames[2])
+    return from_maps(topic, header, _read_map(frames[2], "payload", MAP_BYTES, _PAYLOAD_LIMITS))
+
+
+def _read_map(
+    frame: bytes, place: str, most_bytes: int, limits: Mapping[str, int]
+) -> dict[str, object]:
+    if len(frame) > most_bytes:
+        raise MessageError(f"{place}: {len(frame)} bytes, at most {most_bytes} are allowed")
+    try:
+        value: Any = msgpack.unpackb(frame, raw=False, strict_map_key=True, max_ext_len=0, **limits)
+    # The compiled msgpack raises ValueErrors only; its pure-Python stand-in may also recurse too deep.
+    except (ValueError, RecursionError) as error:
+        raise MessageError(f"{place}: not msgpack within the limits ({str(error)[:80]})") from error
+    if type(value) is not dict:
+        raise MessageError(f"{place}: not a map")
+    return value

@@ -1,0 +1,160 @@
+"""The subscriber's books: per topic what came, was lost, was skipped, and how old the newest is.
+
+Pure: the clocks are arguments. Not here: how losses are told from sequence numbers
+(:mod:`streamdeep.wire.loss`), how ages are told across hosts (:mod:`streamdeep.wire.age`).
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from streamdeep.errors import MessageError
+from streamdeep.records import Flag
+from streamdeep.wire.age import Ages
+from streamdeep.wire.kinds import (
+    EmbeddingMessage,
+    LabelMessage,
+    Message,
+    StatusMessage,
+    topic_of,
+)
+from streamdeep.wire.loss import LossCounter
+from streamdeep.wire.topics import parse_topic
+
+TOPICS_MOST: Final = 4096  # a sender that invents streams must not fill the memory
+
+
+@dataclass(frozen=True, slots=True)
+class TopicStatistics:
+    """One topic's account, in messages: ``sent = received + lost + before_join``.
+
+    Attributes:
+        received: arrived, each counted once.
+        lost: sent but never arrived.
+        before_join: sent before the first sign of the topic.
+        repeated: arrived again; not in ``received``.
+        skipped: received, and replaced by a newer one before it was handed out (mode ``latest``).
+        epoch_changes: how often the epoch changed.
+        session_changes: how often the sender changed or restarted.
+        age_s: since the newest embedding's last sample was captured; None for other kinds.
+        clock_offset_bound_s: what was taken off the age for differing clocks, see
+            :mod:`streamdeep.wire.age`; 0 on one host, None for other kinds.
+    """
+
+    received: int
+    lost: int
+    before_join: int
+    repeated: int
+    skipped: int
+    epoch_changes: int
+    session_changes: int
+    age_s: float | None
+    clock_offset_bound_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberStatistics:
+    """Everything a subscriber counts.
+
+    Attributes:
+        topics: by topic.
+        bad: messages that were none of this protocol, by the place of the fault.
+        held: embeddings that wait for their model's description now.
+        unexplained: embeddings dropped because that description did not come, by stream.
+        renewals: connections made anew because libzmq had given up on them.
+    """
+
+    topics: Mapping[str, TopicStatistics]
+    bad: Mapping[str, int]
+    held: int
+    unexplained: Mapping[str, int]
+    renewals: int
+
+    @property
+    def lost(self) -> int:
+        """Messages lost, over all topics."""
+        return sum(topic.lost for topic in self.topics.values())
+
+
+class Tally:
+    """Books for the topics under some prefixes.
+
+    Args:
+        host: this machine, as in ``StatusMessage.host``.
+        prefixes: what is subscribed to; a status also speaks of topics that are not.
+    """
+
+    def __init__(self, *, host: str, prefixes: Sequence[str]) -> None:
+        self._prefixes = tuple(prefixes)
+        self._ages = Ages(host)
+        self._counters: dict[str, LossCounter] = {}
+        self._newest: dict[str, EmbeddingMessage] = {}
+        self._skipped: Counter[str] = Counter()
+        self.bad: Counter[str] = Counter()
+
+    def take(self, message: Message, *, utc_ns: int) -> bool:
+        """Enter a message that arrived at ``utc_ns``; whether it is new and should be handed out."""
+        topic = topic_of(message)
+        counter = self._counter(topic)
+        if counter is None:
+            self.bad["too many topics"] += 1
+            return False
+        self._ages.observe(message, utc_ns=utc_ns)
+        new = counter.take(
+            session=message.session,
+            sequence=message.sequence,
+            epoch=message.epoch if isinstance(message, EmbeddingMessage | LabelMessage) else None,
+        )
+        if isinstance(message, StatusMessage):
+            self._read_status(message)
+        if new and isinstance(message, EmbeddingMessage):
+            self._newest[topic] = message
+        return new
+
+    def skip(self, topic: str) -> None:
+        """A received message of the topic was replaced before it was handed out."""
+        self._skipped[topic] += 1
+
+    def topics(self, *, monotonic_ns: int, utc_ns: int) -> dict[str, TopicStatistics]:
+        """All accounts, with ages at the given moment."""
+        return {
+            topic: TopicStatistics(
+                **asdict(counter.statistics()),
+                skipped=self._skipped[topic],
+                age_s=self._age_s(topic, monotonic_ns=monotonic_ns, utc_ns=utc_ns),
+                clock_offset_bound_s=self._offset_s(topic),
+            )
+            for topic, counter in self._counters.items()
+        }
+
+    def _counter(self, topic: str) -> LossCounter | None:
+        counter = self._counters.get(topic)
+        if counter is None and len(self._counters) < TOPICS_MOST:
+            counter = self._counters[topic] = LossCounter()
+        return counter
+
+    def _read_status(self, message: StatusMessage) -> None:
+        repeat = Flag.REPEAT in message.flags
+        for topic, last_sequence in message.sequences.items():
+            if not topic.startswith(self._prefixes):
+                continue
+            try:
+                mine = parse_topic(topic.encode(errors="replace")).stream == message.stream
+            except MessageError:
+                continue  # a topic of a later version
+            counter = self._counter(topic) if mine else None
+            if counter is not None:
+                counter.announce(
+                    session=message.session, last_sequence=last_sequence, repeat=repeat
+                )
+
+    def _age_s(self, topic: str, *, monotonic_ns: int, utc_ns: int) -> float | None:
+        newest = self._newest.get(topic)
+        if newest is None:
+            return None
+        return self._ages.age_s(newest, monotonic_ns=monotonic_ns, utc_ns=utc_ns)
+
+    def _offset_s(self, topic: str) -> float | None:
+        newest = self._newest.get(topic)
+        return None if newest is None else self._ages.clock_offset_bound_s(newest.session)
