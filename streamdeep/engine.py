@@ -162,14 +162,14 @@ class Engine:
             SourceError: a source failed; the others were brought to their end, and everything captured was
                 published.
         """
-        for stream in self.streams:
-            self._announce(stream)
-            self._publisher.publish_event(
-                stream.name, "start", epoch=0, at_sample=0, reason=stream.source.name
-            )
         try:
             for stream in self.streams:
+                self._announce(stream)
                 stream.source.start(stream.ring)
+                # Only now: who hears of the start may count on every sample from here on.
+                self._publisher.publish_event(
+                    stream.name, "start", epoch=0, at_sample=0, reason=stream.source.name
+                )
             self._loop()
         finally:
             for stream in self.streams:

@@ -94,7 +94,7 @@ def slaney_bank(n_bands: int, fft_samples: int, sample_rate_hz: int) -> NDArray[
     Returns:
         ``(n_bands, fft_samples // 2 + 1)`` float64; a filter sums power to power per Hz.
     """
-    bins_hz = np.arange(fft_samples // 2 + 1) * (sample_rate_hz / fft_samples)
+    bins_hz = np.arange(fft_samples // 2 + 1, dtype=np.float64) * (sample_rate_hz / fft_samples)
     top_mel = slaney_mel_from_hz(np.array(sample_rate_hz / 2.0))
     corners_hz = hz_from_slaney_mel(np.linspace(0.0, float(top_mel), n_bands + 2))
     widths_hz = np.diff(corners_hz)
@@ -109,7 +109,7 @@ def slaney_bank(n_bands: int, fft_samples: int, sample_rate_hz: int) -> NDArray[
 def band_centres_hz(view: View, sample_rate_hz: int) -> NDArray[np.float64]:
     """Where each band of a view is centred, for axes of pictures; ``(bands,)`` Hz."""
     if view.n_bands is None:
-        return np.arange(view.width) * (sample_rate_hz / view.transform_samples)
+        return np.arange(view.width, dtype=np.float64) * (sample_rate_hz / view.transform_samples)
     top = np.array(sample_rate_hz / 2.0)
     if view.scale == "htk":
         return hz_from_htk_mel(np.linspace(0.0, float(htk_mel_from_hz(top)), view.n_bands + 2))[
