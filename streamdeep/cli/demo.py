@@ -101,7 +101,8 @@ def _run(
             labels.append(label)
             _say(console, label, scenes)
         classifier.finish()
-        engine.stop()  # with --count it still runs; at the end of the sound this finds nobody
+        if count is not None:
+            engine.stop()  # it still runs; otherwise it has come to its own end
         account = [line for line in told if line["event"] == "ledger"]
         engine.finish()
         return labels, account[-1]
@@ -161,9 +162,10 @@ def _say(console: Console, label: dict[str, Any], scenes: list[tuple[float, str]
     playing = [name for start, name in scenes if start < label["stop_s"]][-1:]
     total_ms = (label["latency_ns"] + label["wire_ns"] + label["decide_ns"]) / 1e6
     console.print(
-        f"{label['start_s']:6.2f} to {label['stop_s']:6.2f} s  [bold]{label['label']:<16}[/] "
-        f"{label['probability']:4.0%}  {total_ms:5.1f} ms after its last sample"
-        + (f"   [dim](plays: {playing[0]})[/]" if playing else "")
+        f"{label['start_s']:5.1f} to {label['stop_s']:4.1f} s  [bold]{label['label']:<14}[/] "
+        f"{label['probability']:4.0%}  after {total_ms:4.1f} ms"
+        + (f"  [dim]plays {playing[0]}[/]" if playing else ""),
+        soft_wrap=True,
     )
 
 
