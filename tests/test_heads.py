@@ -67,7 +67,7 @@ def test_a_head_refuses_another_encoders_embeddings(tmp_path):
 def test_an_encoder_is_no_head_and_a_damaged_head_is_refused(tmp_path):
     path = tmp_path / "head.onnx"
     path.write_bytes(tiny_content())
-    with pytest.raises(ModelError, match="allow-list|not a head"):
+    with pytest.raises(ModelError, match=r"allow-list|not a head"):
         load_head(path)
     write(path)
     path.write_bytes(path.read_bytes()[:-10])
@@ -83,7 +83,7 @@ def test_a_head_of_a_newer_format_asks_for_an_upgrade(tmp_path):
         if prop.key == METADATA_KEY:
             prop.value = prop.value.replace('"format":1', '"format":7')
     path.write_bytes(onnxfile.seal(model))
-    with pytest.raises(ModelError, match="head format 7.*upgrade"):
+    with pytest.raises(ModelError, match=r"head format 7.*upgrade"):
         load_head(path)
 
 

@@ -104,12 +104,12 @@ def test_a_foreign_onnx_file_is_refused_as_such(tmp_path):
 
 
 def test_a_newer_format_asks_for_an_upgrade(tmp_path):
-    with pytest.raises(ModelError, match="format 2.*upgrade streamdeep"):
+    with pytest.raises(ModelError, match=r"format 2.*upgrade streamdeep"):
         load(with_metadata(lambda found: found.update(format=2)), tmp_path)
 
 
 def test_an_unknown_key_is_refused_but_not_under_extensions(tmp_path):
-    with pytest.raises(ModelError, match="unknown key 'frontend.dither'"):
+    with pytest.raises(ModelError, match=r"unknown key 'frontend\.dither'"):
         load(with_metadata(lambda found: found["frontend"].update(dither=1)), tmp_path)
     load(with_metadata(lambda found: found.update(extensions={"anything": [1]})), tmp_path)
 

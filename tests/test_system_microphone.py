@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import msgpack
 import numpy as np
@@ -50,7 +51,7 @@ def fifo_microphone(tmp_path):
         "PULSE_STATE_PATH": str(folder / "state"),
         "PULSE_COOKIE": str(folder / "cookie"),
         "PULSE_SERVER": server,
-        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")),
+        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
     }
     fifo = folder / "microphone"
     daemon = subprocess.Popen(

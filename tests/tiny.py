@@ -3,13 +3,12 @@
 from functools import cache
 
 import numpy as np
-from streamdeep_trainer.graph import EncoderWeights, GruLayer, Projection, write_encoder
-from streamdeep_trainer.modelfile import seal_model
-
 from streamdeep import onnxfile
 from streamdeep.config import FixedLevel, FrontendConfig, SegmentConfig, View
 from streamdeep.encoder.contract import EncoderContract
 from streamdeep.encoder.model import Model
+from streamdeep_trainer.graph import EncoderWeights, GruLayer, Projection, write_encoder
+from streamdeep_trainer.modelfile import seal_model
 
 RATE_HZ = 8000
 FRONTEND = FrontendConfig(

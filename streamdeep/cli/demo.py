@@ -15,10 +15,11 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from streamdeep.cli.run import ledger_table
+from streamdeep.cli.run import show_ledger
 from streamdeep.cli.soundscape import write_soundscape
 from streamdeep.errors import StreamdeepError
 from streamdeep.records import Ledger
@@ -64,13 +65,16 @@ def demo(
             scenes = []
         labels, ledger = _run(console, source, scenes, count)
     if as_json:
-        typer.echo(
-            json.dumps({"labels": labels, "latency_ms": _latencies(labels), "ledger": ledger})
-        )
+        outcome = {"labels": labels, "latency_ms": _latencies(labels), "ledger": ledger}
+        typer.echo(json.dumps(outcome))
         return
-    console.print(_latency_table(_latencies(labels), len(labels)))
+    console.print(f"\nFrom a segment's last sample to its label, over {len(labels)} labels:")
+    console.print(_latency_table(_latencies(labels)))
+    console.print(
+        "capture is the wait for the block that holds the last sample; blocks come every 10 ms\n"
+    )
     known = {name: value for name, value in ledger.items() if name in Ledger.__dataclass_fields__}
-    console.print(ledger_table(STREAM, Ledger(**known)))
+    show_ledger(console, STREAM, Ledger(**known))
 
 
 def _run(
@@ -116,7 +120,7 @@ class _Program:
     """One of our own programs, running; its JSON lines and its last words."""
 
     def __init__(self, *arguments: str) -> None:
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - ourselves, without a shell
             [sys.executable, "-m", "streamdeep", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -187,16 +191,12 @@ def _latencies(labels: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     }
 
 
-def _latency_table(latencies: dict[str, dict[str, float]], n_labels: int) -> Table:
-    table = Table(title="latency from a segment's last sample to its label", title_justify="left")
+def _latency_table(latencies: dict[str, dict[str, float]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("stage")
     table.add_column("p50", justify="right")
     table.add_column("p99", justify="right")
     for name, values in latencies.items():
-        table.add_row(
-            name, f"{values['p50']:.3f} ms", f"{values['p99']:.3f} ms", end_section=name == "decide"
-        )
-    table.caption = (
-        f"over {n_labels} labels; capture is the wait for the block that holds the last sample"
-    )
+        last = name == "decide"
+        table.add_row(name, f"{values['p50']:.3f} ms", f"{values['p99']:.3f} ms", end_section=last)
     return table

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import Field, ValidationError
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -241,7 +242,7 @@ class _Voice:
         if self._json:
             self._line(event="ledger", stream=stream, **as_dict(ledger))
         else:
-            self._console.print(ledger_table(stream, ledger))
+            show_ledger(self._console, stream, ledger)
 
 
 def as_dict(ledger: Ledger) -> dict[str, Any]:
@@ -250,11 +251,11 @@ def as_dict(ledger: Ledger) -> dict[str, Any]:
     return {**fields, "unaccounted": ledger.unaccounted}
 
 
-def ledger_table(stream: str, ledger: Ledger) -> Table:
+def show_ledger(console: Console, stream: str, ledger: Ledger) -> None:
     """Where every sample went, for people."""
-    table = Table(title=f"samples of {stream}", title_justify="left")
-    table.add_column("where")
-    table.add_column("samples", justify="right")
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("samples")
+    table.add_column(justify="right")
     for label, count in (
         ("captured", ledger.captured),
         ("= embedded", ledger.embedded),
@@ -267,5 +268,6 @@ def ledger_table(stream: str, ledger: Ledger) -> Table:
         ("clipped", ledger.clipped_samples),
     ):
         table.add_row(label, f"{count:,}")
-    table.caption = f"{ledger.embeddings} embeddings in {ledger.epochs} epoch(s)"
-    return table
+    summary = f"{ledger.embeddings} embeddings in {ledger.epochs} epoch(s)"
+    console.print(f"{stream}: {summary}; where its samples are:")
+    console.print(table)

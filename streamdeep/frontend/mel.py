@@ -66,7 +66,7 @@ def hz_from_slaney_mel(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def htk_bank(n_bands: int, fft_samples: int, sample_rate_hz: int) -> NDArray[np.float64]:
-    """auDeep's bank: triangles between integer bins, peak 1, from 0 Hz to half the rate.
+    """The bank of auDeep: triangles between integer bins, peak 1, from 0 Hz to half the rate.
 
     The ``n_bands + 2`` corners are equidistant in HTK mel and fall on bin
     ``floor((fft_samples + 1) * f / sample_rate_hz)``. A band whose corners share a bin stays empty.

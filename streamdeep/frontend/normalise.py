@@ -38,7 +38,7 @@ def fixed_frames(power: NDArray[np.float64], config: FrontendConfig) -> NDArray[
 
 
 def relative_db(power: NDArray[np.float64], level: SegmentLevel) -> NDArray[np.float64] | None:
-    """dB below the largest value, zeros as the smallest positive value, clipped.
+    """Decibels below the largest value, zeros as the smallest positive value, clipped.
 
     auDeep's order (its ``preprocessing.py``): smallest positive power as floor, dB against the maximum,
     clip below, clip above. Both extremes are taken over all that is given.
