@@ -3,6 +3,7 @@
 from functools import cache
 
 import numpy as np
+
 from streamdeep import onnxfile
 from streamdeep.config import FixedLevel, FrontendConfig, SegmentConfig, View
 from streamdeep.encoder.contract import EncoderContract
