@@ -200,7 +200,6 @@ class Session:
         options.log_severity_level = 4
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         try:
             self._session = onnxruntime.InferenceSession(
                 file.content, options, providers=["CPUExecutionProvider"]

@@ -257,3 +257,11 @@ def test_arrays_survive_the_metadata():
 def test_the_contract_survives_json():
     contract = tiny_model().contract
     assert Contract.model_validate_json(contract.model_dump_json(exclude_none=True)) == contract
+
+
+def test_running_a_model_leaves_the_callers_floating_point_alone():
+    """ONNX Runtime's denormal option would change it for this thread and all that it starts."""
+    model = tiny_model()
+    model.encode(np.zeros((1, 3, 20), dtype=np.float32))
+    smallest = np.array([1e-40], dtype=np.float32)
+    assert (smallest * np.float32(1.0) != 0).all()
