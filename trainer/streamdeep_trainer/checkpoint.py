@@ -1,0 +1,160 @@
+"""What a training run leaves behind after each epoch: one ``.npz`` of plain arrays, and its recipe in it.
+
+No pickle: arrays are read with ``allow_pickle=False``, everything else is JSON. Random states are not
+kept, because every epoch seeds its own (``fit``). Not here: the exported model (``export``).
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from streamdeep.config import describe
+from streamdeep.errors import ModelError, SourceError
+from streamdeep_trainer.config import Recipe
+from streamdeep_trainer.models.autoencoder import Autoencoder, Shape
+
+FORMAT = 1
+_ADAM = ("step", "exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A run at the end of an epoch.
+
+    Attributes:
+        recipe: everything that was asked for.
+        n_epochs: epochs completed; 0 is the untrained network.
+        levels: floor and ceiling in dB.
+        held_out: filenames of the clips that measure the loss and are not trained on.
+        weights: name to array.
+        optimiser: Adam's state, ``<parameter number>.<exp_avg ...>`` to array.
+        losses: per epoch, training and validation RMSE (None where nothing was held out).
+    """
+
+    recipe: Recipe
+    n_epochs: int
+    levels: tuple[float, float]
+    held_out: tuple[str, ...]
+    weights: dict[str, NDArray[np.float32]]
+    optimiser: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    losses: tuple[tuple[float, float | None], ...] = ()
+
+
+def shape_of(recipe: Recipe) -> Shape:
+    """The network that a recipe asks for."""
+    model, fit = recipe.model, recipe.fit
+    return Shape(
+        n_features=recipe.frontend.stored().n_features,
+        units=model.units,
+        readout=model.readout,
+        dim=model.dim,
+        decoder_units=model.decoder_units,
+        dropout=fit.dropout,
+        frame_dropout=fit.frame_dropout,
+    )
+
+
+def untrained_network(recipe: Recipe) -> Autoencoder:
+    """The network as training begins with it; the same seed gives the same weights."""
+    torch.manual_seed(recipe.fit.seed)
+    return Autoencoder(shape_of(recipe))
+
+
+def network_from(checkpoint: Checkpoint) -> Autoencoder:
+    """The network with the checkpoint's weights, ready to evaluate."""
+    network = Autoencoder(shape_of(checkpoint.recipe))
+    network.load_state_dict(
+        {name: torch.from_numpy(values) for name, values in checkpoint.weights.items()}
+    )
+    return network.eval()
+
+
+def weights_of(network: torch.nn.Module) -> dict[str, NDArray[np.float32]]:
+    """Copies of all weights."""
+    return {
+        name: values.detach().cpu().numpy().copy() for name, values in network.state_dict().items()
+    }
+
+
+def adam_arrays(state: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
+    """``Adam.state_dict()`` as plain arrays."""
+    return {
+        f"{number}.{key}": values[key].detach().cpu().numpy().copy()
+        for number, values in state["state"].items()
+        for key in _ADAM
+    }
+
+
+def adam_state(arrays: dict[str, NDArray[np.float32]], groups: Any) -> dict[str, Any]:
+    """The inverse of :func:`adam_arrays`; the groups are the new optimiser's own."""
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, values in arrays.items():
+        number, key = name.split(".")
+        state.setdefault(int(number), {})[key] = torch.from_numpy(values)
+    return {"state": state, "param_groups": groups}
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write it so that a crash leaves the old one or the new one."""
+    about = {
+        "format": FORMAT,
+        "recipe": checkpoint.recipe.model_dump(mode="json"),
+        "n_epochs": checkpoint.n_epochs,
+        "levels": checkpoint.levels,
+        "held_out": checkpoint.held_out,
+        "losses": checkpoint.losses,
+    }
+    arrays = {f"weight/{name}": values for name, values in checkpoint.weights.items()}
+    arrays |= {f"adam/{name}": values for name, values in checkpoint.optimiser.items()}
+    arrays["about"] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".part.npz")
+    with draft.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    draft.replace(path)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        SourceError: there is none.
+        ModelError: damaged, or of another version.
+    """
+    if not path.is_file():
+        raise SourceError(f"there is no checkpoint {path}; `streamdeep-train fit` writes one")
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        about = json.loads(arrays.pop("about").tobytes())
+        if about["format"] != FORMAT:
+            raise ModelError(f"{path} is a checkpoint of format {about['format']}, not {FORMAT}")
+        recipe = Recipe.model_validate(about["recipe"])
+    except ValidationError as error:
+        raise ModelError(f"{path} holds a recipe of another version: {describe(error)}") from error
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise ModelError(f"{path} is not a checkpoint, or is damaged: {error}") from error
+    return Checkpoint(
+        recipe=recipe,
+        n_epochs=about["n_epochs"],
+        levels=(about["levels"][0], about["levels"][1]),
+        held_out=tuple(about["held_out"]),
+        weights=_below(arrays, "weight/"),
+        optimiser=_below(arrays, "adam/"),
+        losses=tuple((training, validation) for training, validation in about["losses"]),
+    )
+
+
+def _below(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[np.float32]]:
+    return {
+        name.removeprefix(prefix): values
+        for name, values in arrays.items()
+        if name.startswith(prefix)
+    }

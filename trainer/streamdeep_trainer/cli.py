@@ -1,0 +1,279 @@
+"""``streamdeep-train``: from sound files to a model file and a head, one command per step.
+
+This module reads arguments, calls the steps and shows what they return. Mistakes are one line on standard
+error and an exit code; Ctrl-C leaves a usable checkpoint and ends with 130.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from streamdeep.config import load_toml
+from streamdeep.encoder.model import default_model_path, load_model
+from streamdeep.errors import StreamdeepError
+from streamdeep_trainer.config import HeadRecipe, Recipe
+from streamdeep_trainer.datasets.layouts import find_clips
+from streamdeep_trainer.spectrograms import (
+    Spectrograms,
+    load_spectrograms,
+    make_spectrograms,
+    save_spectrograms,
+)
+
+MODEL, UNTRAINED, SPECTROGRAMS = "model.onnx", "untrained.onnx", "spectrograms.nc"
+
+app = typer.Typer(
+    help="Train a streaming audio encoder on your own sound and export it as one ONNX file.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, TOML.")]
+DataFolder = Annotated[
+    Path,
+    typer.Option(
+        "--data", help="Folder of sound files, one folder per class, or ESC's old layout."
+    ),
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that `fit` made.")]
+Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
+Seed = Annotated[int | None, typer.Option(help="Instead of the recipe's seed.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that embed.")]
+ModelFile = Annotated[
+    Path | None, typer.Option("--model", help="Model file; default: the embedded one.")
+]
+
+
+@app.command()
+def spectrograms(
+    recipe: RecipeFile,
+    data: DataFolder,
+    out: Annotated[Path, typer.Option(help="Where the netCDF file goes.")],
+    as_json: Json = False,
+) -> None:
+    """Compute the frames of a data set, to train on several times.
+
+    Example: streamdeep-train spectrograms trainer/recipes/esc10.toml --data ESC-10 --out esc10.nc
+    """
+    loaded = load_toml(recipe, Recipe)
+    made = make_spectrograms(find_clips(data), loaded.frontend.stored())
+    save_spectrograms(out, made)
+    _tell(_about(made) | {"file": str(out)}, as_json=as_json)
+
+
+@app.command()
+def fit(
+    recipe: RecipeFile,
+    data: DataFolder,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    spectrograms_file: Annotated[
+        Path | None, typer.Option("--spectrograms", help="Use these instead of computing them.")
+    ] = None,
+    seed: Seed = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in the run's folder.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train an autoencoder and export its encoder, and its untrained twin to compare with.
+
+    Example: streamdeep-train fit trainer/recipes/esc10-quick.toml --data ESC-10 --out runs/quick
+    """
+    from streamdeep_trainer.fit import fit as run_fit
+    from streamdeep_trainer.steps import export_into, kept_spectrograms
+
+    loaded = load_toml(recipe, Recipe).with_seed(seed)
+    made = kept_spectrograms(loaded, data, spectrograms_file or out / SPECTROGRAMS)
+    checkpoint = run_fit(loaded, made, run=out, resume=resume)
+    written = export_into(out, made, {MODEL: False, UNTRAINED: True})
+    _tell(
+        _about(made)
+        | {
+            "epochs": checkpoint.n_epochs,
+            "losses": checkpoint.losses,
+            "levels_db": checkpoint.levels,
+        }
+        | {"models": written},
+        as_json=as_json,
+    )
+
+
+@app.command()
+def export(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(help="Where the model file goes.")],
+    spectrograms_file: Annotated[
+        Path | None, typer.Option("--spectrograms", help="Those that the run was trained on.")
+    ] = None,
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="The weights that training began with.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Export a run's checkpoint again, for instance after an interrupted training.
+
+    Example: streamdeep-train export runs/quick --out model.onnx
+    """
+    from streamdeep_trainer.steps import export_into
+
+    made = load_spectrograms(spectrograms_file or run / SPECTROGRAMS)
+    _tell({"models": export_into(run, made, {str(out.absolute()): untrained})}, as_json=as_json)
+
+
+@app.command()
+def embed(
+    data: DataFolder,
+    out: Annotated[Path, typer.Option(help="Where the netCDF file goes.")],
+    model: ModelFile = None,
+    gain_db: Annotated[float, typer.Option(help="Make every clip louder by this first.")] = 0.0,
+    workers: Workers = 1,
+    as_json: Json = False,
+) -> None:
+    """Embed a data set through the engine's own pipeline.
+
+    Example: streamdeep-train embed --data ESC-10 --model runs/quick/model.onnx --out embeddings.nc
+    """
+    from streamdeep_trainer.embed import embed_clips, save_embeddings
+
+    found = embed_clips(
+        find_clips(data), model or default_model_path(), gain_db=gain_db, workers=workers
+    )
+    save_embeddings(out, found)
+    _warn_of(found.skipped)
+    _tell(
+        {
+            "n_clips": len(found.clips),
+            "n_skipped": len(found.skipped),
+            "n_embeddings": len(found.vectors),
+            "model": found.model_digest.hex(),
+            "file": str(out),
+        },
+        as_json=as_json,
+    )
+
+
+@app.command()
+def evaluate(
+    run: RunFolder,
+    data: DataFolder,
+    inductive: Annotated[
+        bool,
+        typer.Option("--inductive", help="Also train once per fold, without that fold's clips."),
+    ] = False,
+    seed: Seed = None,
+    workers: Workers = 1,
+    as_json: Json = False,
+) -> None:
+    """Judge a run by cross-validation, beside its untrained twin and the pooled log-Mel frames.
+
+    Example: streamdeep-train evaluate runs/quick --data ESC-10 --json
+    """
+    from streamdeep_trainer.baselines import quoted
+    from streamdeep_trainer.baselines.pooled_logmel import pooled_logmel
+    from streamdeep_trainer.checkpoint import load_checkpoint
+    from streamdeep_trainer.embed import embed_clips
+    from streamdeep_trainer.evaluate import evaluate as judge
+    from streamdeep_trainer.fit import CHECKPOINT
+    from streamdeep_trainer.inductive import evaluate_inductively
+    from streamdeep_trainer.report import as_json as report_json
+    from streamdeep_trainer.report import as_table
+    from streamdeep_trainer.steps import kept_spectrograms
+
+    recipe = load_checkpoint(run / CHECKPOINT).recipe.with_seed(seed)
+    clips, scores = find_clips(data), []
+    for name, file in ((recipe.model.name, MODEL), ("untrained twin", UNTRAINED)):
+        found = embed_clips(clips, run / file, workers=workers)
+        _warn_of(found.skipped)
+        scores.append(judge(name, found.clips, found.vectors, found.clip_rows, recipe.evaluate))
+    contract = load_model(run / MODEL).contract
+    pooled = pooled_logmel(clips, contract.frontend, contract.segment)
+    scores.append(judge("pooled log-Mel", *pooled, recipe.evaluate))
+    if inductive:
+        made = kept_spectrograms(recipe, data, run / SPECTROGRAMS)
+        scores.insert(1, evaluate_inductively(recipe, clips, made, run=run / "inductive"))
+    figures = quoted.ESC10 if recipe.evaluate.quoted == "esc10" else ()
+    if as_json:
+        _tell(report_json(scores, figures), as_json=True)
+    else:
+        Console().print(as_table(scores, figures))
+
+
+@app.command()
+def head(
+    data: DataFolder,
+    out: Annotated[Path, typer.Option(help="Where the head file goes.")],
+    model: ModelFile = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option("--recipe", help="Recipe whose [head] to follow, and its data's name."),
+    ] = None,
+    workers: Workers = 1,
+    as_json: Json = False,
+) -> None:
+    """Train a classifier for live use on a model's embeddings.
+
+    Example: streamdeep-train head --data ESC-10 --model runs/quick/model.onnx --out scene-head.onnx
+    """
+    from streamdeep_trainer.head import train_head
+
+    loaded = load_toml(recipe, Recipe) if recipe is not None else None
+    origin = {"data": loaded.data, "licence": loaded.licence} if loaded is not None else {}
+    written = train_head(
+        find_clips(data),
+        model or default_model_path(),
+        out,
+        recipe=loaded.head if loaded is not None else HeadRecipe(),
+        provenance=origin,
+        workers=workers,
+    )
+    about = written.contract.provenance
+    _tell(
+        {
+            "labels": written.contract.labels,
+            "cross_validated_accuracy": about["cross_validated_accuracy"],
+            "c": about["c"],
+            "encoder": written.contract.encoder,
+            "file": str(out),
+        },
+        as_json=as_json,
+    )
+
+
+def _about(made: Spectrograms) -> dict[str, Any]:
+    _warn_of(made.skipped)
+    return {
+        "n_clips": len(made.clips),
+        "n_skipped": len(made.skipped),
+        "n_frames": len(made.values),
+    }
+
+
+def _warn_of(skipped: tuple[tuple[str, str], ...]) -> None:
+    if skipped:
+        typer.echo(f"skipped {len(skipped)} clips; the first: {skipped[0][1]}", err=True)
+
+
+def _tell(result: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(result))
+        return
+    for key, value in result.items():
+        shown = f"{len(value)} values, the last {value[-1]}" if key == "losses" and value else value
+        typer.echo(f"{key}: {shown}")
+
+
+def main() -> None:
+    """Run the program; a mistake is one line and an exit code."""
+    try:
+        app()
+    except StreamdeepError as error:
+        typer.echo(f"streamdeep-train: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("streamdeep-train: interrupted; the last checkpoint is whole", err=True)
+        sys.exit(130)

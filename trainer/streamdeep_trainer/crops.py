@@ -1,0 +1,48 @@
+"""What a training step sees: one random crop per clip, at a random gain, padded to one length.
+
+A shift of the dB before they are clipped is exactly a change of the microphone's gain. Digital silence is
+stored 40 dB below the lowest possible floor and so stays silent. Padding is -1 and never counts: lengths
+go along.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeep_trainer.levels import normalised
+from streamdeep_trainer.spectrograms import Spectrograms
+
+
+def draw_crops(
+    spectrograms: Spectrograms,
+    rows: NDArray[np.int64],
+    *,
+    length_frames: int,
+    levels: tuple[float, float],
+    gain_db: float,
+    random: np.random.Generator | None,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Crops of some clips.
+
+    Args:
+        spectrograms: of the whole data set.
+        rows: which clips.
+        length_frames: a clip that is shorter gives all it has.
+        levels: floor and ceiling in dB.
+        gain_db: evenly drawn between minus and plus this.
+        random: None takes each clip's beginning at its own gain.
+
+    Returns:
+        ``(rows, time, features)`` float32 in [-1, 1], ``time`` the longest of these crops, and ``(rows,)``
+        int64 lengths.
+    """
+    lengths = np.minimum(spectrograms.lengths[rows], length_frames)
+    starts = spectrograms.starts[rows]
+    frames = np.full((len(rows), lengths.max(), spectrograms.values.shape[1]), -1.0, np.float32)
+    for row, (start, length, clip) in enumerate(zip(starts, lengths, rows, strict=True)):
+        gain = 0.0
+        if random is not None:
+            start += random.integers(spectrograms.lengths[clip] - length + 1)
+            gain = random.uniform(-gain_db, gain_db)
+        decibels = spectrograms.values[start : start + length] + np.float32(gain)
+        frames[row, :length] = normalised(decibels, levels)
+    return frames, lengths

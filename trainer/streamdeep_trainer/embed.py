@@ -1,0 +1,196 @@
+"""Clips to embeddings, through the engine's own pipeline: what a listener would have received.
+
+Kept in one netCDF file, with the model's digest, so that nobody mixes two models' embeddings. A clip that
+cannot be read is skipped and listed. Not here: what is done with embeddings (``evaluate``, ``head``).
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeep.audio.file import open_audio
+from streamdeep.encoder.model import Model, load_model
+from streamdeep.errors import SourceError
+from streamdeep.frontend.logmel import warm_up
+from streamdeep.pipeline import Pipeline
+from streamdeep.records import Block, Embedding
+from streamdeep_trainer.datasets.clip import Clip
+from streamdeep_trainer.netcdf import (
+    clip_arrays,
+    clips_from,
+    read_netcdf,
+    versions,
+    write_netcdf,
+)
+from streamdeep_trainer.progress import track
+
+KIND = "embeddings"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedClips:
+    """The embeddings of a data set.
+
+    Attributes:
+        clips: those that could be read.
+        vectors: ``(rows, dim)`` float32.
+        clip_rows: ``(rows,)`` int64, index of each row's clip.
+        start_samples: ``(rows,)`` int64, at the clip's own rate.
+        n_samples: ``(rows,)`` int64.
+        level_dbfs: ``(rows,)`` float64.
+        model_digest: SHA-256 of the model, 32 bytes.
+        skipped: filename and reason of every clip that could not be read.
+    """
+
+    clips: tuple[Clip, ...]
+    vectors: NDArray[np.float32]
+    clip_rows: NDArray[np.int64]
+    start_samples: NDArray[np.int64]
+    n_samples: NDArray[np.int64]
+    level_dbfs: NDArray[np.float64]
+    model_digest: bytes
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+def embed_clip(path: Path, model: Model, *, gain_db: float = 0.0) -> list[Embedding]:
+    """All embeddings of one sound file.
+
+    Args:
+        path: the file.
+        model: loaded and proven.
+        gain_db: make it louder by this first.
+
+    Raises:
+        SourceError: not audio, broken off, or shorter than one frame.
+    """
+    factor = np.float32(10.0 ** (gain_db / 20.0))
+    with open_audio(path) as audio:
+        pipeline = Pipeline(model, audio.sample_rate_hz, audio.n_channels)
+        found = []
+        for block in audio.blocks():
+            samples = block.samples * factor if gain_db else block.samples
+            found += pipeline.push(Block(samples, block.start_sample))
+        found += pipeline.flush()
+    if not found:
+        raise SourceError(f"{path} is shorter than one frame of the model")
+    return found
+
+
+def embed_clips(
+    clips: Sequence[Clip], model_path: Path, *, gain_db: float = 0.0, workers: int = 1
+) -> EmbeddedClips:
+    """Embed a data set.
+
+    Args:
+        clips: those that cannot be read are skipped and listed.
+        model_path: the model file.
+        gain_db: make every clip louder by this first.
+        workers: processes; results do not depend on it.
+
+    Raises:
+        SourceError: not one clip can be read.
+        ModelError: the model file is not good.
+    """
+    model = load_model(model_path)
+    warm_up(model.contract.frontend)
+    kept: list[Clip] = []
+    embeddings: list[Embedding] = []
+    rows: list[int] = []
+    skipped: list[tuple[str, str]] = []
+    found = _results(clips, model, model_path, gain_db, workers)
+    for clip, result in zip(clips, track(found, len(clips), "embed"), strict=True):
+        if isinstance(result, str):
+            skipped.append((clip.filename, result))
+            continue
+        rows += [len(kept)] * len(result)
+        embeddings += result
+        kept.append(clip)
+    if not kept:
+        raise SourceError(
+            f"none of the {len(clips)} clips can be embedded; the first: {skipped[0][1]}"
+            if skipped
+            else "there are no clips"
+        )
+    return EmbeddedClips(
+        clips=tuple(kept),
+        vectors=np.stack([embedding.vector for embedding in embeddings]),
+        clip_rows=np.array(rows, dtype=np.int64),
+        start_samples=np.array([embedding.start_sample for embedding in embeddings], np.int64),
+        n_samples=np.array([embedding.n_samples for embedding in embeddings], np.int64),
+        level_dbfs=np.array([embedding.level_dbfs for embedding in embeddings]),
+        model_digest=model.digest,
+        skipped=tuple(skipped),
+    )
+
+
+def _results(
+    clips: Sequence[Clip], model: Model, model_path: Path, gain_db: float, workers: int
+) -> Iterator[list[Embedding] | str]:
+    """Per clip its embeddings, or why there are none."""
+    if workers == 1:
+        for clip in clips:
+            yield _attempt(clip.path, model, gain_db)
+        return
+    # spawn: a fork would copy ONNX Runtime's threads in the middle of their work
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_open_worker, initargs=(model_path,)
+    ) as pool:
+        paths = [clip.path for clip in clips]
+        yield from pool.map(_work, paths, [gain_db] * len(paths), chunksize=4)
+
+
+def _attempt(path: Path, model: Model, gain_db: float) -> list[Embedding] | str:
+    try:
+        return embed_clip(path, model, gain_db=gain_db)
+    except SourceError as error:
+        return str(error)
+
+
+_worker_model: list[Model] = []  # one per worker process, loaded when it starts
+
+
+def _open_worker(model_path: Path) -> None:
+    _worker_model[:] = [load_model(model_path)]
+
+
+def _work(path: Path, gain_db: float) -> list[Embedding] | str:
+    return _attempt(path, _worker_model[0], gain_db)
+
+
+def save_embeddings(path: Path, embedded: EmbeddedClips) -> None:
+    """Write them."""
+    arrays: dict[str, tuple[tuple[str, ...], NDArray[Any]]] = {
+        **clip_arrays(embedded.clips),
+        "embedding": (("row", "dim"), embedded.vectors),
+        "clip_row": (("row",), embedded.clip_rows),
+        "start_sample": (("row",), embedded.start_samples),
+        "n_samples": (("row",), embedded.n_samples),
+        "level_dbfs": (("row",), embedded.level_dbfs),
+    }
+    attributes = {
+        "model": embedded.model_digest.hex(),
+        "skipped": embedded.skipped,
+        "versions": versions(),
+    }
+    write_netcdf(path, arrays, kind=KIND, attributes=attributes)
+
+
+def load_embeddings(path: Path) -> EmbeddedClips:
+    """Read them again; the inverse of :func:`save_embeddings`, except for where the clips lay."""
+    arrays, attributes = read_netcdf(path, KIND)
+    return EmbeddedClips(
+        clips=clips_from(arrays),
+        vectors=arrays["embedding"],
+        clip_rows=arrays["clip_row"].astype(np.int64),
+        start_samples=arrays["start_sample"].astype(np.int64),
+        n_samples=arrays["n_samples"].astype(np.int64),
+        level_dbfs=arrays["level_dbfs"],
+        model_digest=bytes.fromhex(attributes["model"]),
+        skipped=tuple((name, reason) for name, reason in attributes["skipped"]),
+    )

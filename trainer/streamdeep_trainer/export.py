@@ -1,0 +1,206 @@
+"""From a checkpoint to a model file: weights, what the training data looks like, and the proofs.
+
+Nothing is written unless ONNX Runtime gives what torch gives, for lengths and batches that neither has
+seen before, and unless the parity promise holds (``modelfile``). Not here: the graph (``graph``).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from streamdeep import onnxfile
+from streamdeep.encoder.contract import EncoderContract
+from streamdeep.encoder.model import Model
+from streamdeep.errors import ModelError
+from streamdeep_trainer.checkpoint import Checkpoint, network_from, untrained_network, weights_of
+from streamdeep_trainer.graph import EncoderWeights, GruLayer, Projection, write_encoder
+from streamdeep_trainer.levels import normalised
+from streamdeep_trainer.modelfile import seal_model
+from streamdeep_trainer.models.autoencoder import Encoder
+from streamdeep_trainer.netcdf import versions
+from streamdeep_trainer.progress import track
+from streamdeep_trainer.spans import segment_spans
+from streamdeep_trainer.spectrograms import Spectrograms
+from streamdeep_trainer.statistics import describe_embeddings, describe_levels
+
+TOLERANCE = 1e-4
+CHECKED_LENGTHS = (1, 2, 7, 124)
+CHECKED_ROWS = (1, 3, 64)
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Segments:
+    """Every segment of the training clips, as the engine would cut them.
+
+    Attributes:
+        frames: a list of ``(time, features)`` float32 in [-1, 1].
+        energies: ``(segments,)`` float64, mean square.
+    """
+
+    frames: list[NDArray[np.float32]]
+    energies: NDArray[np.float64]
+
+
+def export_model(
+    checkpoint: Checkpoint, spectrograms: Spectrograms, *, untrained: bool = False
+) -> bytes:
+    """Make a model file.
+
+    Args:
+        checkpoint: of the run.
+        spectrograms: the clips it was trained on; statistics are theirs.
+        untrained: the weights that training began with instead: the twin to compare with. Everything
+            else, levels and unit means included, is made in the same way.
+
+    Returns:
+        The bytes of a model file that has proven itself on this machine.
+
+    Raises:
+        ModelError: torch and ONNX Runtime differ by more than 1e-4, or the parity promise is broken.
+    """
+    network = network_from(checkpoint)
+    if untrained:
+        network.load_state_dict(
+            {
+                name: torch.from_numpy(values)
+                for name, values in weights_of(untrained_network(checkpoint.recipe)).items()
+            }
+        )
+    encoder = network.encoder.eval()
+    recipe = checkpoint.recipe
+    frontend = recipe.frontend.config(*checkpoint.levels)
+    segment = recipe.segment.config(frontend)
+    segments = _segments(checkpoint, spectrograms)
+    weights = encoder_weights(encoder, _unit_means(encoder, segments))
+    graph = write_encoder(weights, frontend.n_features)
+    contract = EncoderContract(
+        cell="gru",
+        units=recipe.model.units,
+        readout=recipe.model.readout,
+        dim=weights.dim,
+        state_width=weights.state_width,
+        incremental=True,
+    )
+    draft = _load(seal_model(graph, frontend=frontend, segment=segment, encoder=contract))
+    check_against_torch(draft, encoder)
+    statistics, projection = describe_embeddings(_embed(draft, segments))
+    return seal_model(
+        graph,
+        frontend=frontend,
+        segment=segment,
+        encoder=contract,
+        level=describe_levels(segments.energies),
+        provenance=_provenance(checkpoint, spectrograms, len(segments.frames), untrained=untrained),
+        statistics=statistics,
+        projection=projection,
+    )
+
+
+def encoder_weights(encoder: Encoder, unit_means: NDArray[np.float32]) -> EncoderWeights:
+    """Torch's weights as the plain arrays that the graph is written from.
+
+    Args:
+        encoder: the trained part.
+        unit_means: ``(units,)`` float32; see :class:`EncoderWeights`.
+    """
+
+    def array(values: torch.Tensor) -> NDArray[np.float32]:
+        return values.detach().cpu().numpy().astype(np.float32)
+
+    layers = [
+        GruLayer(
+            weight_ih=array(layer.get_parameter("weight_ih_l0")),
+            weight_hh=array(layer.get_parameter("weight_hh_l0")),
+            bias_ih=array(layer.get_parameter("bias_ih_l0")),
+            bias_hh=array(layer.get_parameter("bias_hh_l0")),
+        )
+        for layer in encoder.layers
+    ]
+    if encoder.projection is None:
+        return EncoderWeights(layers, "pooled", unit_means=unit_means)
+    projection = Projection(array(encoder.projection.weight).T, array(encoder.projection.bias))
+    return EncoderWeights(layers, "final", projection=projection)
+
+
+def check_against_torch(model: Model, encoder: Encoder) -> None:
+    """Compare a model file with the network it was written from, on noise and on silence.
+
+    Raises:
+        ModelError: an embedding differs by more than 1e-4 in any value.
+    """
+    random = np.random.default_rng(0)
+    n_features = model.contract.frontend.n_features
+    for length in CHECKED_LENGTHS:
+        for n_rows in CHECKED_ROWS:
+            noise = random.uniform(-1.0, 1.0, (n_rows, length, n_features)).astype(np.float32)
+            for frames, what in ((noise, "noise"), (np.full_like(noise, -1.0), "silence")):
+                lengths = torch.full((n_rows,), length)
+                with torch.no_grad():
+                    wanted = encoder(torch.from_numpy(frames), lengths).numpy()
+                distance = float(np.abs(model.encode(frames) - wanted).max())
+                if not distance <= TOLERANCE:
+                    raise ModelError(
+                        f"the exported graph differs from torch by {distance:.2g} on {n_rows} rows of "
+                        f"{length} frames of {what} ({TOLERANCE:g} is allowed); it is not written"
+                    )
+
+
+def _segments(checkpoint: Checkpoint, spectrograms: Spectrograms) -> _Segments:
+    segment = checkpoint.recipe.segment.config(spectrograms.frontend)
+    frames, energies = [], []
+    for start, length in zip(spectrograms.starts, spectrograms.lengths, strict=True):
+        for first, last in segment_spans(int(length), segment):
+            rows = slice(start + first, start + last)
+            frames.append(normalised(spectrograms.values[rows], checkpoint.levels))
+            energies.append(float(spectrograms.energies[rows].mean()))
+    return _Segments(frames, np.array(energies))
+
+
+def _unit_means(encoder: Encoder, segments: _Segments) -> NDArray[np.float32]:
+    """``(units,)``, each unit's mean output over all frames of all segments."""
+    total = np.zeros(sum(encoder.shape.units))
+    with torch.no_grad():
+        for frames in track(segments.frames, len(segments.frames), "unit means"):
+            total += encoder.outputs(torch.from_numpy(frames[None]))[0].sum(dim=0).double().numpy()
+    n_frames = sum(len(frames) for frames in segments.frames)
+    return (total / n_frames).astype(np.float32)
+
+
+def _embed(model: Model, segments: _Segments) -> NDArray[np.float32]:
+    """``(segments, dim)`` through ONNX Runtime; segments of equal length share a call."""
+    embeddings = np.empty((len(segments.frames), model.contract.encoder.dim), dtype=np.float32)
+    lengths = np.array([len(frames) for frames in segments.frames])
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(lengths == length)
+        for some in np.array_split(rows, -(-len(rows) // _BATCH)):
+            embeddings[some] = model.encode(np.stack([segments.frames[row] for row in some]))
+    return embeddings
+
+
+def _provenance(
+    checkpoint: Checkpoint, spectrograms: Spectrograms, n_segments: int, *, untrained: bool
+) -> dict[str, Any]:
+    recipe = checkpoint.recipe
+    return {
+        "name": f"{recipe.model.name}-untrained" if untrained else recipe.model.name,
+        "data": recipe.data,
+        "licence": recipe.licence,
+        "n_clips": len(spectrograms.clips),
+        "n_skipped": len(spectrograms.skipped),
+        "n_segments": n_segments,
+        "n_held_out": len(checkpoint.held_out),
+        "seed": recipe.fit.seed,
+        "epochs": 0 if untrained else checkpoint.n_epochs,
+        "losses": [] if untrained else [list(pair) for pair in checkpoint.losses],
+        "recipe": recipe.model_dump(mode="json"),
+        "versions": versions(),
+    }
+
+
+def _load(content: bytes) -> Model:
+    name = "the new model"
+    return Model(onnxfile.check(content, onnxfile.ENCODER_OPERATORS, name), name)

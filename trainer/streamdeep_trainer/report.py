@@ -1,0 +1,45 @@
+"""Scores as a table for people or as JSON for programs."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+
+from streamdeep_trainer.baselines.quoted import Quoted
+from streamdeep_trainer.evaluate import Scores
+
+
+def as_table(scores: Sequence[Scores], quoted: Sequence[Quoted]) -> Table:
+    """One row per kind of embedding; figures of other systems below, marked as quoted.
+
+    The regularisations that were chosen are in the JSON alone.
+    """
+    table = Table(title="per file, cross-validated, in %")
+    table.add_column("embedding")
+    for column in ("accuracy", "95 % interval", "UAR", "macro-F1", "folds"):
+        table.add_column(column, justify="right")
+    for row in scores:
+        table.add_row(
+            row.name,
+            _percent(row.accuracy),
+            f"{_percent(row.interval[0])} to {_percent(row.interval[1])}",
+            _percent(row.uar),
+            _percent(row.macro_f1),
+            " ".join(f"{100.0 * accuracy:.0f}" for accuracy in row.fold_accuracies),
+        )
+    for figure in quoted:
+        table.add_row(f"{figure.name} (quoted)", _percent(figure.accuracy), "", "", "", "")
+    return table
+
+
+def as_json(scores: Sequence[Scores], quoted: Sequence[Quoted]) -> dict[str, Any]:
+    """The same, nothing rounded."""
+    return {
+        "scores": [asdict(row) for row in scores],
+        "quoted": [asdict(figure) for figure in quoted],
+    }
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.1f}"

@@ -1,0 +1,163 @@
+"""Clips to frames, through the very stage that the engine runs, kept in one netCDF file.
+
+Frames are kept in dB over a range so wide (-160 to +40 dB) that levels can still be learnt and gains
+shifted; to the encoder's input is one affine map and a clip away (``levels``). Clips have different
+lengths, so their frames lie one after the other. Not here: crops, and what is learnt from the frames.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeep.audio.file import open_audio
+from streamdeep.config import FrontendConfig
+from streamdeep.errors import SourceError
+from streamdeep.frontend.logmel import warm_up
+from streamdeep.pipeline import FrameStage, sanitise
+from streamdeep.records import Frames
+from streamdeep_trainer.config import STORED_CEILING_DB, STORED_FLOOR_DB
+from streamdeep_trainer.datasets.clip import Clip
+from streamdeep_trainer.netcdf import (
+    clip_arrays,
+    clips_from,
+    read_netcdf,
+    versions,
+    write_netcdf,
+)
+from streamdeep_trainer.progress import track
+
+KIND = "spectrograms"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectrograms:
+    """The frames of a data set.
+
+    Attributes:
+        clips: one per clip that could be read.
+        lengths: ``(clips,)`` int64, frames of each; at least 1.
+        values: ``(frames, features)`` float32 dB, all clips one after the other.
+        energies: ``(frames,)`` float64, mean square of each frame's newest hop of samples.
+        frontend: what computed them.
+        skipped: filename and reason of every clip that could not be read.
+    """
+
+    clips: tuple[Clip, ...]
+    lengths: NDArray[np.int64]
+    values: NDArray[np.float32]
+    energies: NDArray[np.float64]
+    frontend: FrontendConfig
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """``(clips,)`` int64, row of each clip's first frame."""
+        return np.concatenate(([0], np.cumsum(self.lengths)[:-1])).astype(np.int64)
+
+    def only(self, rows: NDArray[np.int64]) -> "Spectrograms":
+        """The same of some clips, in this order."""
+        starts = self.starts
+        frames = np.concatenate(
+            [np.arange(starts[row], starts[row] + self.lengths[row]) for row in rows]
+        )
+        return Spectrograms(
+            clips=tuple(self.clips[row] for row in rows),
+            lengths=self.lengths[rows],
+            values=self.values[frames],
+            energies=self.energies[frames],
+            frontend=self.frontend,
+            skipped=self.skipped,
+        )
+
+
+def frames_of(path: Path, config: FrontendConfig) -> Frames:
+    """All frames of a sound file, sanitised and resampled as the engine does it.
+
+    Raises:
+        SourceError: not audio, broken off, or shorter than one frame.
+    """
+    with open_audio(path) as audio:
+        stage = FrameStage(config, audio.sample_rate_hz, audio.n_channels)
+        found = [
+            record for block in audio.blocks() for record in stage.push(sanitise(block.samples)[0])
+        ]
+        found += stage.flush()
+    if not found:
+        raise SourceError(
+            f"{path} is shorter than one frame of {config.longest_window_samples / config.sample_rate_hz:g} s"
+        )
+    return Frames(
+        np.concatenate([record.values for record in found]),
+        0,
+        np.concatenate([record.energies for record in found]),
+        np.concatenate([record.peaks for record in found]),
+    )
+
+
+def make_spectrograms(clips: Sequence[Clip], frontend: FrontendConfig) -> Spectrograms:
+    """Compute the frames of a data set; about 10 ms per clip of 5 s.
+
+    Args:
+        clips: those that cannot be read are skipped and listed.
+        frontend: over the stored range, see :meth:`FrontendRecipe.stored`.
+
+    Raises:
+        SourceError: not one clip can be read.
+    """
+    warm_up(frontend)
+    kept, frames, skipped = [], [], []
+    for clip in track(clips, len(clips), "spectrograms"):
+        try:
+            frames.append(frames_of(clip.path, frontend))
+            kept.append(clip)
+        except SourceError as error:
+            skipped.append((clip.filename, str(error)))
+    if not kept:
+        raise SourceError(
+            f"none of the {len(clips)} clips can be read; the first: {skipped[0][1]}"
+            if skipped
+            else "there are no clips"
+        )
+    levels = np.concatenate([record.values for record in frames])
+    span = (STORED_CEILING_DB - STORED_FLOOR_DB) / 2.0
+    return Spectrograms(
+        clips=tuple(kept),
+        lengths=np.array([len(record) for record in frames], dtype=np.int64),
+        values=((levels + 1.0) * span + STORED_FLOOR_DB).astype(np.float32),
+        energies=np.concatenate([record.energies for record in frames]),
+        frontend=frontend,
+        skipped=tuple(skipped),
+    )
+
+
+def save_spectrograms(path: Path, spectrograms: Spectrograms) -> None:
+    """Write them, with everything needed to know what they are."""
+    arrays: dict[str, tuple[tuple[str, ...], NDArray[Any]]] = {
+        **clip_arrays(spectrograms.clips),
+        "length": (("clip",), spectrograms.lengths),
+        "decibels": (("frame", "feature"), spectrograms.values),
+        "energy": (("frame",), spectrograms.energies),
+    }
+    attributes = {
+        "frontend": spectrograms.frontend.model_dump(mode="json"),
+        "skipped": spectrograms.skipped,
+        "versions": versions(),
+    }
+    write_netcdf(path, arrays, kind=KIND, attributes=attributes)
+
+
+def load_spectrograms(path: Path) -> Spectrograms:
+    """Read them again; the inverse of :func:`save_spectrograms`, except for where the clips lay."""
+    arrays, attributes = read_netcdf(path, KIND)
+    return Spectrograms(
+        clips=clips_from(arrays),
+        lengths=arrays["length"].astype(np.int64),
+        values=arrays["decibels"],
+        energies=arrays["energy"],
+        frontend=FrontendConfig.model_validate(attributes["frontend"]),
+        skipped=tuple((name, reason) for name, reason in attributes["skipped"]),
+    )

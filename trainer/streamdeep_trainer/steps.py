@@ -1,0 +1,47 @@
+"""Steps that several commands share: spectrograms that are kept between runs, and exports into a run's folder."""
+
+from pathlib import Path
+
+from streamdeep.encoder.model import load_model
+from streamdeep.errors import ConfigurationError
+from streamdeep_trainer.checkpoint import load_checkpoint
+from streamdeep_trainer.config import Recipe
+from streamdeep_trainer.datasets.clip import Clip
+from streamdeep_trainer.datasets.layouts import find_clips
+from streamdeep_trainer.export import export_model
+from streamdeep_trainer.fit import CHECKPOINT
+from streamdeep_trainer.modelfile import write_model
+from streamdeep_trainer.spectrograms import (
+    Spectrograms,
+    load_spectrograms,
+    make_spectrograms,
+    save_spectrograms,
+)
+
+
+def kept_spectrograms(recipe: Recipe, data: Path, file: Path) -> Spectrograms:
+    """Those in the file if they are of these clips and this front-end, else made and kept there."""
+    clips = find_clips(data)
+    if file.is_file():
+        made = load_spectrograms(file)
+        if made.frontend == recipe.frontend.stored() and _same(made, clips):
+            return made
+    made = make_spectrograms(clips, recipe.frontend.stored())
+    save_spectrograms(file, made)
+    return made
+
+
+def _same(made: Spectrograms, clips: list[Clip]) -> bool:
+    names = {clip.filename for clip in made.clips} | {name for name, _ in made.skipped}
+    return names == {clip.filename for clip in clips}
+
+
+def export_into(run: Path, made: Spectrograms, files: dict[str, bool]) -> dict[str, str]:
+    """Write model files below a run; returns each one's digest."""
+    checkpoint, digests = load_checkpoint(run / CHECKPOINT), {}
+    if checkpoint.recipe.frontend.stored() != made.frontend:
+        raise ConfigurationError("these spectrograms were made by another front-end than the run's")
+    for name, untrained in files.items():
+        write_model(run / name, export_model(checkpoint, made, untrained=untrained))
+        digests[name] = load_model(run / name).digest.hex()
+    return digests
