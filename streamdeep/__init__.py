@@ -15,7 +15,8 @@ Where things are:
     wire/                     embeddings -> other processes
     heads/                    embeddings -> labels
     pipeline                  blocks in, embeddings out: no I/O, no threads
-    engine                    threads and lifecycle around pipelines
+    stream                    one source on its way to the wire
+    engine                    threads and lifecycle around streams
     cli/                      the commands a user types
 
 Importing this package opens nothing and imports none of the above.

@@ -7,17 +7,20 @@ what the metadata means (``encoder.contract``, ``heads.head``).
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
+from streamdeep.config import Strict, describe
 from streamdeep.errors import ModelError
 
 DIGEST_KEY = "streamdeep.sha256"
@@ -45,6 +48,7 @@ ENCODER_OPERATORS = frozenset(
 )
 HEAD_OPERATORS = frozenset({"Add", "MatMul", "Sigmoid", "Softmax"})
 
+_Record = TypeVar("_Record", bound=Strict)
 _DIGEST_FIELD = re.compile(re.escape(DIGEST_KEY.encode()) + rb"\x12\x40([0-9a-f]{64})")
 
 
@@ -93,6 +97,47 @@ def seal(model: onnx.ModelProto) -> bytes:
         raise ModelError("the model's metadata holds a second digest; it cannot be sealed")
     digits = digests[1].hex().encode()
     return _DIGEST_FIELD.sub(lambda field: field.group(0)[:-64] + digits, content)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a sealed file so that a crash leaves the old one or the new one, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(path.suffix + ".part")
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
+def parse_metadata(
+    file_metadata: Mapping[str, str], key: str, record: type[_Record], *, name: str, newest: int
+) -> _Record:
+    """The record under a metadata key.
+
+    Args:
+        file_metadata: of the file.
+        key: where the record stands, as JSON.
+        record: what it must be.
+        name: what to call the file in messages.
+        newest: the newest ``format`` that this version reads.
+
+    Raises:
+        ModelError: missing, of a newer format, or not understood; one line.
+    """
+    text = file_metadata.get(key)
+    if text is None:
+        raise ModelError(f"{name} is of another kind: it has no {key!r} metadata")
+    try:
+        found = json.loads(text)
+        version = found["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{name} carries {key!r} metadata that is no contract: {error}") from error
+    if isinstance(version, int) and version > newest:
+        raise ModelError(
+            f"{name} has format {version}; this version reads format {newest}: upgrade streamdeep"
+        )
+    try:
+        return record.model_validate(found)
+    except ValidationError as error:
+        raise ModelError(f"{name} does not follow format {newest}: {describe(error)}") from error
 
 
 def read(path: Path, operators: frozenset[str]) -> OnnxFile:

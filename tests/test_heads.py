@@ -83,7 +83,7 @@ def test_a_head_of_a_newer_format_asks_for_an_upgrade(tmp_path):
         if prop.key == METADATA_KEY:
             prop.value = prop.value.replace('"format":1', '"format":7')
     path.write_bytes(onnxfile.seal(model))
-    with pytest.raises(ModelError, match=r"head format 7.*upgrade"):
+    with pytest.raises(ModelError, match=r"format 7.*upgrade"):
         load_head(path)
 
 

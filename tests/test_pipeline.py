@@ -8,7 +8,8 @@ from tiny import FRONTEND, SEGMENT, noise, tiny_model
 
 from streamdeep.accounting import Account
 from streamdeep.errors import ConfigurationError
-from streamdeep.pipeline import ABSURD, Pipeline, sanitise
+from streamdeep.frontend.damage import ABSURD, sanitise
+from streamdeep.pipeline import Pipeline
 from streamdeep.records import Block, Flag
 
 SPAN = FRONTEND.span_samples(SEGMENT.length_frames)  # 4000 samples: half a second

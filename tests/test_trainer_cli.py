@@ -137,9 +137,9 @@ def test_clips_that_cannot_be_read_are_skipped_and_silence_is_not(monkeypatch, c
 def test_workers_change_no_embedding(tmp_path, tones):
     from tiny import tiny_content
 
-    from streamdeep_trainer.modelfile import write_model
+    from streamdeep import onnxfile
 
-    write_model(tmp_path / "m.onnx", tiny_content())
+    onnxfile.write(tmp_path / "m.onnx", tiny_content())
     clips = find_clips(tones)[:3]
     alone = embed_clips(clips, tmp_path / "m.onnx")
     shared = embed_clips(clips, tmp_path / "m.onnx", workers=2)

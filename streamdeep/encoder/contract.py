@@ -5,15 +5,13 @@ would compute something else than the writer meant. Not here: the graph, and whe
 """
 
 import base64
-import json
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from streamdeep.config import FrontendConfig, SegmentConfig, Strict, describe
-from streamdeep.errors import ModelError
+from streamdeep.config import FrontendConfig, SegmentConfig, Strict
 
 METADATA_KEY = "streamdeep"
 FORMAT = 1
@@ -159,30 +157,3 @@ class Contract(Strict):
     def name(self) -> str:
         """What the model is called."""
         return str(self.provenance.get("name", "unnamed"))
-
-
-def parse_contract(text: str | None, name: str) -> Contract:
-    """Read the contract from a file's metadata.
-
-    Raises:
-        ModelError: missing, of a newer format, or not understood; one line.
-    """
-    if text is None:
-        raise ModelError(
-            f"{name} is an ONNX file but not an encoder of streamdeep's: it has no {METADATA_KEY!r} metadata"
-        )
-    try:
-        found = json.loads(text)
-        version = found["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{name} carries metadata that is no model contract: {error}") from error
-    if isinstance(version, int) and version > FORMAT:
-        raise ModelError(
-            f"{name} has model format {version}; this version reads format {FORMAT}: upgrade streamdeep"
-        )
-    try:
-        return Contract.model_validate(found)
-    except ValidationError as error:
-        raise ModelError(
-            f"{name} does not follow model format {FORMAT}: {describe(error)}"
-        ) from error

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeep import onnxfile
-from streamdeep.encoder.contract import METADATA_KEY, Contract, parse_contract
+from streamdeep.encoder.contract import FORMAT, METADATA_KEY, Contract
 from streamdeep.encoder.golden import golden_signal
 from streamdeep.errors import ModelError
 from streamdeep.frontend import normalise
@@ -39,7 +39,9 @@ class Model:
     """
 
     def __init__(self, file: onnxfile.OnnxFile, name: str) -> None:
-        self.contract: Contract = parse_contract(file.metadata.get(METADATA_KEY), name)
+        self.contract = onnxfile.parse_metadata(
+            file.metadata, METADATA_KEY, Contract, name=name, newest=FORMAT
+        )
         self.digest = file.digest
         self._name = name
         self._check_shapes(file)

@@ -5,17 +5,16 @@ metadata, and it goes through the same checks as an encoder. The wire names a mo
 knows all 32 and compares what it is given.
 """
 
-import json
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from streamdeep import onnxfile
-from streamdeep.config import Strict, describe
+from streamdeep.config import Strict
 from streamdeep.errors import MismatchError, ModelError
 
 METADATA_KEY = "streamdeep_head"
@@ -54,7 +53,9 @@ class Head:
     """
 
     def __init__(self, file: onnxfile.OnnxFile, name: str) -> None:
-        self.contract = _parse(file.metadata.get(METADATA_KEY), name)
+        self.contract = onnxfile.parse_metadata(
+            file.metadata, METADATA_KEY, HeadContract, name=name, newest=FORMAT
+        )
         self.digest = file.digest
         self.name = str(self.contract.provenance.get("name", "scene"))
         n_labels, dim = len(self.contract.labels), self.contract.dim
@@ -88,26 +89,6 @@ class Head:
         return self._session.run(("probability",), {"embedding": np.ascontiguousarray(embeddings)})[
             0
         ]
-
-
-def _parse(text: str | None, name: str) -> HeadContract:
-    if text is None:
-        raise ModelError(f"{name} is not a head: it has no {METADATA_KEY!r} metadata")
-    try:
-        found = json.loads(text)
-        version = found["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{name} carries metadata that is no head contract: {error}") from error
-    if isinstance(version, int) and version > FORMAT:
-        raise ModelError(
-            f"{name} has head format {version}; this version reads format {FORMAT}: upgrade streamdeep"
-        )
-    try:
-        return HeadContract.model_validate(found)
-    except ValidationError as error:
-        raise ModelError(
-            f"{name} does not follow head format {FORMAT}: {describe(error)}"
-        ) from error
 
 
 def default_head_path() -> Path:

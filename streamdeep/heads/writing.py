@@ -82,8 +82,5 @@ def write_linear_head(
     model.metadata_props.add(key=METADATA_KEY, value=contract.model_dump_json())
     content = onnxfile.seal(model)
     head = Head(onnxfile.check(content, onnxfile.HEAD_OPERATORS, str(path)), str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(path.suffix + ".part")
-    draft.write_bytes(content)
-    draft.replace(path)
+    onnxfile.write(path, content)
     return head

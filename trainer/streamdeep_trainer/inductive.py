@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from streamdeep import onnxfile
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.folds import folds_of
@@ -17,7 +18,6 @@ from streamdeep_trainer.embed import embed_clips
 from streamdeep_trainer.evaluate import Scores, answer, summarise
 from streamdeep_trainer.export import export_model
 from streamdeep_trainer.fit import fit
-from streamdeep_trainer.modelfile import write_model
 from streamdeep_trainer.spectrograms import Spectrograms
 
 
@@ -44,7 +44,7 @@ def evaluate_inductively(
         place = run / f"fold-{fold}"
         heard = spectrograms.only(np.flatnonzero(folds != fold))
         content = export_model(fit(recipe, heard, run=place), heard)
-        write_model(place / "model.onnx", content)
+        onnxfile.write(place / "model.onnx", content)
         found = embed_clips(placed, place / "model.onnx")
         answers.append(
             answer(found.clips, found.vectors, found.clip_rows, recipe.evaluate, fold=int(fold))

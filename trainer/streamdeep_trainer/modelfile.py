@@ -3,7 +3,6 @@
 Needs no torch. Not here: the graph (``graph``), and what training found out (``export``).
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,14 +87,6 @@ def seal_model(
             f"the model breaks the parity promise and is not written: {proven.complaint}"
         )
     return content
-
-
-def write_model(path: Path, content: bytes) -> None:
-    """Write a sealed model so that a crash leaves the old file or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(path.suffix + ".part")
-    draft.write_bytes(content)
-    draft.replace(path)
 
 
 def _sealed(graph: onnx.ModelProto, contract: Contract) -> bytes:

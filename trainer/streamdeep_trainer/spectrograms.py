@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from streamdeep.audio.file import open_audio
 from streamdeep.config import FrontendConfig
 from streamdeep.errors import SourceError
+from streamdeep.frontend.damage import sanitise
 from streamdeep.frontend.logmel import warm_up
-from streamdeep.pipeline import FrameStage, sanitise
+from streamdeep.pipeline import FrameStage
 from streamdeep.records import Frames
 from streamdeep_trainer.config import STORED_CEILING_DB, STORED_FLOOR_DB
 from streamdeep_trainer.datasets.clip import Clip

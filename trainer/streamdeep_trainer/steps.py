@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from streamdeep import onnxfile
 from streamdeep.encoder.model import load_model
 from streamdeep.errors import ConfigurationError
 from streamdeep_trainer.checkpoint import load_checkpoint
@@ -10,7 +11,6 @@ from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.layouts import find_clips
 from streamdeep_trainer.export import export_model
 from streamdeep_trainer.fit import CHECKPOINT
-from streamdeep_trainer.modelfile import write_model
 from streamdeep_trainer.spectrograms import (
     Spectrograms,
     load_spectrograms,
@@ -42,6 +42,6 @@ def export_into(run: Path, made: Spectrograms, files: dict[str, bool]) -> dict[s
     if checkpoint.recipe.frontend.stored() != made.frontend:
         raise ConfigurationError("these spectrograms were made by another front-end than the run's")
     for name, untrained in files.items():
-        write_model(run / name, export_model(checkpoint, made, untrained=untrained))
+        onnxfile.write(run / name, export_model(checkpoint, made, untrained=untrained))
         digests[name] = load_model(run / name).digest.hex()
     return digests
