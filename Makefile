@@ -11,6 +11,7 @@ help:
 	@echo "make test         every quick test (under 8 minutes on 2 cores)"
 	@echo "make test-system  tests that need Debian packages or minutes; says which packages it misses"
 	@echo "make lint         ruff, ruff format, mypy --strict, import-linter"
+	@echo "make bench        a log-Mel frame beside librosa, torch, scipy, kaldi-native-fbank, in one run"
 	@echo "make clean        remove .venv and caches"
 
 .venv/bin/python:
@@ -43,6 +44,9 @@ test: .venv/.develop
 
 test-system: .venv/.develop
 	$(BIN)/python -m pytest -m system
+
+bench: .venv/.develop
+	$(BIN)/python -W ignore bench/frontend.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
