@@ -9,6 +9,7 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Sequence
 
 from streamdeep.audio.sources import Source
 from streamdeep.encoder.model import Model
@@ -75,8 +76,15 @@ class Engine:
         self._stopping = threading.Event()
         self.streams: list[Stream] = []
 
-    def add(self, name: str, source: Source, *, hop_frames: int | None = None) -> Stream:
-        """Add a source before ``run``.
+    def add(
+        self,
+        name: str,
+        source: Source,
+        *,
+        hop_frames: int | None = None,
+        early_frames: Sequence[int] = (),
+    ) -> Stream:
+        """Add a source before ``run``; see :class:`Stream`.
 
         Raises:
             ConfigurationError: another stream has this name.
@@ -89,6 +97,7 @@ class Engine:
             self._model,
             self._publisher,
             hop_frames=hop_frames,
+            early_frames=early_frames,
             offline=self._offline,
             wake=self._wake.set,
         )

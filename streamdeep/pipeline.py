@@ -98,7 +98,7 @@ class Pipeline:
             clock_ns: a monotonic clock for ``stages_ns``; results never depend on it.
 
         Raises:
-            ConfigurationError: a rate or channel count that cannot be.
+            ConfigurationError: a rate, a channel count or an early embedding that cannot be.
         """
         if not 1000 <= source_rate_hz <= 768_000:
             raise ConfigurationError(
@@ -106,6 +106,10 @@ class Pipeline:
             )
         if not 1 <= n_channels <= 64:
             raise ConfigurationError(f"{n_channels} channels are out of range; 1 to 64 will do")
+        if early_frames and not model.incremental:
+            raise ConfigurationError(
+                "this model sees whole segments only and cannot give early embeddings"
+            )
         self.model = model
         contract = model.contract
         self.source_rate_hz = source_rate_hz

@@ -5,7 +5,7 @@ is (``engine``).
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from streamdeep import __version__
@@ -41,6 +41,7 @@ class Stream:
         publisher: Publisher,
         *,
         hop_frames: int | None,
+        early_frames: Sequence[int],
         offline: bool,
         wake: Callable[[], None],
     ) -> None:
@@ -52,6 +53,7 @@ class Stream:
             model: what to run.
             publisher: where embeddings go.
             hop_frames: frames between segments; None takes the model's default.
+            early_frames: after how many of its frames a segment also gives an early embedding.
             offline: latencies mean nothing; embeddings are flagged.
             wake: called by the source's thread when there is something to do.
         """
@@ -63,7 +65,12 @@ class Stream:
         self._offline = Flag.OFFLINE if offline else Flag(0)
         rate_hz, n_channels = source.sample_rate_hz, source.n_channels
         self._pipeline = Pipeline(
-            model, rate_hz, n_channels, hop_frames=hop_frames, clock_ns=time.monotonic_ns
+            model,
+            rate_hz,
+            n_channels,
+            hop_frames=hop_frames,
+            early_frames=early_frames,
+            clock_ns=time.monotonic_ns,
         )
         self.ring = Ring(max(int(RING_S * rate_hz), 1 << 17), n_channels, rate_hz, wake=wake)
         self._clock = ClockPoint(0, 0, 0, rate_hz)

@@ -188,6 +188,22 @@ def test_latencies_of_a_file_in_real_time_are_those_of_a_live_source(program, tm
     assert span_s == pytest.approx(samples / 8000, abs=0.05)
 
 
+def test_early_embeddings_travel_on_their_own_topic(program, sound_path, model_path):
+    engine = program(
+        "run", sound_path, "--model", model_path, "--bind", "tcp://127.0.0.1:*", "--pace", "max", "--json",
+        "--early-s", 0.1, "--early-s", 0.2,
+    )  # fmt: skip
+    messages = Listener(ready(engine)["endpoint"]).until_stop()
+    assert engine.wait(timeout=20) == 0
+    early = [header for topic, header, _ in messages if topic.startswith("early/")]
+    full = [header for header, _ in embeddings(messages)]
+    assert [header["sequence"] for header in early] == list(range(len(early)))
+    assert {round(header["n_samples"] / 11025, 3) for header in early} == {0.1, 0.2}
+    assert [h["start_sample"] for h in full] == [
+        record.start_sample for record in expected_for(sound_path)
+    ]
+
+
 def test_classify_labels_every_embedding_and_stops_with_the_stream(
     program, tmp_path, sound_path, model_path
 ):

@@ -14,7 +14,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from streamdeep.config import Strict, describe, hop_frames_from_seconds, load_toml
+from streamdeep.config import (
+    Strict,
+    describe,
+    hop_frames_from_seconds,
+    length_frames_from_seconds,
+    load_toml,
+)
 from streamdeep.errors import ConfigurationError, StreamdeepError
 from streamdeep.records import Ledger
 
@@ -31,6 +37,7 @@ class RunSettings(Strict):
         bind: where to publish.
         stream: name on the wire; None is host and source.
         hop_s: seconds between segments; None is the model's.
+        early_s: after how many seconds a segment also gives an early embedding.
         pace: of a file.
         block_size: samples per block.
         format: of raw PCM.
@@ -45,6 +52,7 @@ class RunSettings(Strict):
     bind: str = "tcp://127.0.0.1:5757"
     stream: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")
     hop_s: float | None = Field(default=None, gt=0)
+    early_s: tuple[float, ...] = ()
     pace: Literal["realtime", "max"] = "realtime"
     block_size: int | None = None
     format: Literal["s16le", "f32le"] | None = None
@@ -103,6 +111,12 @@ def run(
         float | None,
         typer.Option("--hop-s", help="Seconds between segments. [default: the model's]"),
     ] = None,
+    early: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--early-s", help="Also publish after so many seconds of a segment; repeatable."
+        ),
+    ] = None,
     pace: Annotated[
         str | None, typer.Option(help="A file's pace: realtime or max. [default: realtime]")
     ] = None,
@@ -143,7 +157,7 @@ def run(
     settings = settings_from(
         config,
         {
-            "source": source, "model": model, "bind": bind, "stream": stream, "hop_s": hop, "pace": pace,
+            "source": source, "model": model, "bind": bind, "stream": stream, "hop_s": hop, "early_s": early or None, "pace": pace,
             "block_size": block_size, "format": sample_format, "rate": rate, "channels": channels,
             "insecure": insecure, "wait": wait,
         },
@@ -167,6 +181,7 @@ def _run(settings: RunSettings, *, as_json: bool) -> None:
     hop_frames = (
         None if settings.hop_s is None else hop_frames_from_seconds(settings.hop_s, frontend)
     )
+    early_frames = [length_frames_from_seconds(seconds, frontend) for seconds in settings.early_s]
     source = open_source(
         settings.source,
         model_rate_hz=frontend.sample_rate_hz,
@@ -181,7 +196,7 @@ def _run(settings: RunSettings, *, as_json: bool) -> None:
     offline = settings.pace == "max"
     with Publisher(settings.bind, insecure=settings.insecure, lossless=offline) as publisher:
         engine = Engine(model, publisher, offline=offline)
-        stream = engine.add(name, source, hop_frames=hop_frames)
+        stream = engine.add(name, source, hop_frames=hop_frames, early_frames=early_frames)
         _stop_on_signals(engine.stop)
         say.ready(publisher.endpoint, name, model.contract.name, model.digest.hex())
         if settings.wait if settings.wait is not None else offline:
