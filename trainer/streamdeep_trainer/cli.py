@@ -26,6 +26,8 @@ from streamdeep_trainer.spectrograms import (
 
 MODEL, UNTRAINED, SPECTROGRAMS = "model.onnx", "untrained.onnx", "spectrograms.nc"
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     help="Train a streaming audio encoder on your own sound and export it as one ONNX file.",
     no_args_is_help=True,
@@ -274,6 +276,7 @@ def main() -> None:
     except StreamdeepError as error:
         typer.echo(f"streamdeep-train: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("streamdeep-train: interrupted; the last checkpoint is whole", err=True)
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == _INTERRUPTED:  # typer has caught the KeyboardInterrupt and said nothing
+            typer.echo("streamdeep-train: interrupted; what was written is whole", err=True)
+        raise

@@ -196,7 +196,8 @@ def _provenance(
         "seed": recipe.fit.seed,
         "epochs": 0 if untrained else checkpoint.n_epochs,
         "losses": [] if untrained else [list(pair) for pair in checkpoint.losses],
-        "recipe": recipe.model_dump(mode="json"),
+        # How the model is judged afterwards does not belong to what it is.
+        "recipe": recipe.model_dump(mode="json", exclude={"evaluate", "head"}),
         "versions": versions(),
     }
 

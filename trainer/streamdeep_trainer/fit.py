@@ -8,6 +8,7 @@ own number, so that a run that was interrupted goes on to the very same weights.
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,7 +45,8 @@ def fit(
         recipe: what to do.
         spectrograms: of all clips it may see; a part is held out to measure the loss on.
         run: folder of the run; the checkpoint in it is rewritten after each epoch, and is usable at any time.
-        resume: go on from the checkpoint; the recipe may then only differ in the number of epochs.
+        resume: go on from the checkpoint; front-end, segment, model and fit must be those
+            it was begun with, except for the number of epochs.
 
     Returns:
         The last checkpoint.
@@ -134,8 +136,7 @@ def _opening(recipe: Recipe, spectrograms: Spectrograms, path: Path, *, resume: 
         )
     if resume:
         state = load_checkpoint(path)
-        asked = recipe.model_dump(exclude={"fit": {"epochs"}})
-        if state.recipe.model_dump(exclude={"fit": {"epochs"}}) != asked:
+        if _decisive(state.recipe) != _decisive(recipe):
             raise ConfigurationError(
                 f"{path} was begun with another recipe; resume with that one, or choose another --out"
             )
@@ -155,6 +156,13 @@ def _opening(recipe: Recipe, spectrograms: Spectrograms, path: Path, *, resume: 
     )
     save_checkpoint(path, state)
     return state
+
+
+def _decisive(recipe: Recipe) -> dict[str, Any]:
+    """The parts of a recipe that decide an epoch's weights."""
+    return recipe.model_dump(include={"frontend", "segment", "model", "fit"}) | {
+        "fit": recipe.fit.model_dump(exclude={"epochs", "tensorboard", "threads"})
+    }
 
 
 def split(
