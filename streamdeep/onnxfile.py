@@ -39,10 +39,12 @@ ENCODER_OPERATORS = frozenset(
         "Equal",
         "GRU",
         "Gather",
+        "LSTM",
         "MatMul",
         "Max",
         "Mul",
         "ReduceMax",
+        "Reshape",
     }
     | {"Shape", "Slice", "Sqrt", "Squeeze", "Sub", "Tanh", "Transpose", "Unsqueeze", "Where"}
 )

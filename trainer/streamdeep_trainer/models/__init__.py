@@ -1,4 +1,11 @@
-"""Networks. ``autoencoder``: the recurrent sequence-to-sequence autoencoder whose encoder is exported.
+"""Networks. Each is ``frames, lengths -> reconstruction, target`` and has an ``encoder`` to export.
 
-A network knows nothing of training, files or configuration.
+``autoencoder``      t-rae: over time; the default, whose decoder cannot see its target
+``audeep_exact``     t-rae as auDeep has it, weights, faults and all; ``audeep_weights`` reads its variables
+``frequency``        f-rae: over the frequency windows of each frame
+``frequency_time``   ft-rae: over frequency, then over time
+
+Their parts: ``rows`` (padded batches), ``windows`` (of bands), ``cells``, ``stack`` (layers, in one
+direction or two), ``encoder``, ``decoder``. ``networks`` builds a network from its shape; ``arrays`` hands
+its encoder to the exported graph. A network knows nothing of training, files or configuration.
 """

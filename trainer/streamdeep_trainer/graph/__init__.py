@@ -1,0 +1,25 @@
+"""The encoder's ONNX graph, written node by node.
+
+``weights``    plain arrays in torch's layout, so that nothing here needs torch
+``builder``    nodes and constants in the making
+``cells``      recurrent layers, one or two directions, and projections
+``frequency``  what each frame goes through first
+``readouts``   from states and outputs to embeddings
+``sums``       running sums over time
+``encoder``    the whole graph: start here
+
+Not ``torch.onnx.export``: it freezes the traced number of frames while declaring the axis dynamic. What
+keeps the graph bit-identical over cuts, batch sizes and neighbours: every matrix product has a constant
+right side (packed once), there is no convolution over time, and running sums are a cumulative sum over
+``[state, x...]``, so that the order of additions never changes.
+"""
+
+from streamdeep_trainer.graph.encoder import encoder_contract as encoder_contract
+from streamdeep_trainer.graph.encoder import write_encoder as write_encoder
+from streamdeep_trainer.graph.readouts import VARIANCE_FLOOR as VARIANCE_FLOOR
+from streamdeep_trainer.graph.weights import EncoderWeights as EncoderWeights
+from streamdeep_trainer.graph.weights import FrequencyWeights as FrequencyWeights
+from streamdeep_trainer.graph.weights import GruLayer as GruLayer
+from streamdeep_trainer.graph.weights import LstmLayer as LstmLayer
+from streamdeep_trainer.graph.weights import Projection as Projection
+from streamdeep_trainer.graph.weights import RecurrentLayer as RecurrentLayer

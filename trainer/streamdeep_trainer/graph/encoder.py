@@ -1,0 +1,71 @@
+"""The whole graph of an encoder. Not here: its metadata, and its proof (``modelfile``)."""
+
+import onnx
+
+from streamdeep.encoder.contract import EncoderContract
+from streamdeep_trainer.graph.builder import Builder
+from streamdeep_trainer.graph.cells import Ran, run_layers
+from streamdeep_trainer.graph.frequency import write_frequency
+from streamdeep_trainer.graph.readouts import write_final, write_pooled
+from streamdeep_trainer.graph.sums import last_step
+from streamdeep_trainer.graph.weights import EncoderWeights
+
+
+def write_encoder(weights: EncoderWeights, n_features: int) -> onnx.ModelProto:
+    """The graph of the model file's contract, without metadata.
+
+    Args:
+        weights: see :class:`EncoderWeights`.
+        n_features: width of a frame.
+
+    Returns:
+        ``frames (batch, time, features)``, ``state (batch, width)``, ``emit (k,)`` to ``state_out`` and
+        ``embedding (k, dim)``; where layers run backwards, ``frames`` to ``embedding (batch, dim)``.
+    """
+    build = Builder()
+    state, emit = ("state", "emit") if weights.incremental else (None, None)
+    if weights.frequency is None:
+        steps = build.node("Transpose", "frames", perm=[1, 0, 2])  # (time, batch, features)
+    else:
+        steps = write_frequency(build, weights.frequency)
+    ran = Ran([steps], [])
+    if weights.layers:
+        ran = run_layers(build, "layer", weights.layers, weights.backward_layers, steps, state)
+    if weights.readout == "final":
+        read = build.joined(ran.states, 1) if ran.states else last_step(build, steps)
+        write_final(build, weights, read, emit)
+        carried = [read]
+    else:
+        pools = write_pooled(build, weights, build.joined(ran.outputs, 2), state, emit)
+        carried = [*ran.states, *pools]
+    frames = ("batch", "time", n_features)
+    if not weights.incremental:
+        return build.model("encoder", {"frames": frames}, {"embedding": ("batch", weights.dim)})
+    build.node("Concat", *carried, axis=1, name="state_out")
+    width = ("batch", weights.state_width)
+    return build.model(
+        "encoder",
+        {"frames": frames, "state": width, "emit": ("k",)},
+        {"state_out": width, "embedding": ("k", weights.dim)},
+    )
+
+
+def encoder_contract(weights: EncoderWeights) -> EncoderContract:
+    """What a model file says about this graph.
+
+    ``cell`` is for people: the cell, behind ``frequency`` or ``frequency-time`` where frames go through a
+    frequency encoder, with ``bidirectional`` in front where layers over time run backwards too.
+    """
+    layers = weights.layers
+    words = [] if weights.incremental else ["bidirectional"]
+    if weights.frequency is not None:
+        words.append("frequency-time" if layers else "frequency")
+        layers = layers or weights.frequency.layers
+    return EncoderContract(
+        cell="-".join([*words, layers[0].cell]),
+        units=tuple(layer.units for layer in layers),
+        readout=weights.readout,
+        dim=weights.dim,
+        state_width=weights.state_width,
+        incremental=weights.incremental,
+    )

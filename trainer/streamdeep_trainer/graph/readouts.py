@@ -1,0 +1,104 @@
+"""From states and outputs to embeddings: the final states, or statistics over time.
+
+With ``emit`` the embedding is of some rows, and running sums go on from the state; without, the whole
+segment is there, and it is of all rows. Not here: the layers.
+"""
+
+import numpy as np
+
+from streamdeep_trainer.graph.builder import Builder
+from streamdeep_trainer.graph.cells import project
+from streamdeep_trainer.graph.sums import double, n_parts, running_sum, single
+from streamdeep_trainer.graph.weights import EncoderWeights
+
+VARIANCE_FLOOR = 1e-4
+"""Added under the root of a pooled variance; a unit that never moves has a deviation of 0.01."""
+
+
+def write_final(build: Builder, weights: EncoderWeights, read: str, emit: str | None) -> None:
+    """``tanh(states W + b)``, or the last code as it is."""
+    if weights.projection is None:
+        assert emit is not None, "without layers over time the graph is incremental"
+        build.node("Gather", read, emit, axis=0, name="embedding")
+        return
+    rows = read if emit is None else build.node("Gather", read, emit, axis=0)
+    project(build, "projection", weights.projection, rows, result="embedding")
+
+
+def write_pooled(
+    build: Builder, weights: EncoderWeights, outputs: str, state: str | None, emit: str | None
+) -> list[str]:
+    """Running mean, standard deviation and maximum over time.
+
+    Args:
+        build: where nodes go.
+        weights: of the encoder.
+        outputs: ``(time, batch, n_outputs)``.
+        state: ``(batch, width)``; the pools are its last columns. None: the whole segment is there.
+        emit: rows that end; None: all.
+
+    Returns:
+        The new pools, to be kept in the state.
+    """
+    assert weights.unit_means is not None
+    wide = weights.wide_sums
+    means = build.constant("unit_means", weights.unit_means.astype(np.float32))
+    count = maxima = sums = squares = None
+    if state is not None:
+        count, sums, squares, maxima = _kept(build, weights, state)
+
+    deviations = build.node("Sub", outputs, means)
+    if wide:
+        deviations = double(build, deviations)
+    new_sums = running_sum(build, sums, deviations, wide=wide)
+    square = build.node("Mul", deviations, deviations)
+    new_squares = running_sum(build, squares, square, wide=wide)
+    n_steps = single(build, build.node("Shape", "frames", start=1, end=2))
+    new_count = n_steps if count is None else build.node("Add", count, n_steps)
+    new_maxima = _running_maximum(build, count, maxima, outputs)
+
+    def row(part: str) -> str:
+        found: str = part if emit is None else build.node("Gather", part, emit, axis=0)
+        return found
+
+    def divisor() -> str:
+        return double(build, row(new_count)) if wide else row(new_count)
+
+    mean_deviation = build.node("Div", row(new_sums.total), divisor())
+    mean_square = build.node("Div", row(new_squares.total), divisor())
+    variance = build.node("Sub", mean_square, build.node("Mul", mean_deviation, mean_deviation))
+    if wide:
+        mean_deviation, variance = single(build, mean_deviation), single(build, variance)
+    positive = build.node("Max", variance, build.constant("zero", np.zeros(1, np.float32)))
+    floored = build.node(
+        "Add", positive, build.constant("variance_floor", np.full(1, VARIANCE_FLOOR, np.float32))
+    )
+    mean = build.node("Add", mean_deviation, means)
+    build.node(
+        "Concat", mean, build.node("Sqrt", floored), row(new_maxima), axis=1, name="embedding"
+    )
+    return [new_count, *new_sums.parts, *new_squares.parts, new_maxima]
+
+
+def _kept(
+    build: Builder, weights: EncoderWeights, state: str
+) -> tuple[str, list[str], list[str], str]:
+    """Count, sums, sums of squares and maxima, as the state's last columns hold them."""
+    width, each = weights.n_outputs, n_parts(wide=weights.wide_sums)
+    at = weights.state_width - weights.pools_width
+    count = build.columns(state, at, at + 1)
+    starts = range(at + 1, weights.state_width, width)
+    parts = [build.columns(state, start, start + width) for start in starts]
+    return count, parts[:each], parts[each : 2 * each], parts[-1]
+
+
+def _running_maximum(build: Builder, count: str | None, maxima: str | None, outputs: str) -> str:
+    floor = None
+    if count is not None and maxima is not None:
+        # A lane that has seen nothing has no maximum yet: minus infinity, not the zero that opened it.
+        fresh = build.node("Equal", count, build.constant("zero", np.zeros(1, np.float32)))
+        lowest = build.constant("minus_infinity", np.full(1, -np.inf, np.float32))
+        floor = build.node("Where", fresh, lowest, maxima)
+    newest: str = build.node("ReduceMax", outputs, build.integers(0), keepdims=0)
+    found: str = newest if floor is None else build.node("Max", floor, newest)
+    return found

@@ -1,0 +1,178 @@
+"""What a graph is written from: plain arrays, in torch's layout. Not here: the writing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GruLayer:
+    """Weights of one GRU layer in torch's layout, gates in the order reset, update, new.
+
+    Attributes:
+        weight_ih: ``(3 * units, inputs)``.
+        weight_hh: ``(3 * units, units)``.
+        bias_ih: ``(3 * units,)``.
+        bias_hh: ``(3 * units,)``.
+        reset_after: the reset gate acts after the product, as torch's does; or on the state before it.
+    """
+
+    weight_ih: NDArray[np.float32]
+    weight_hh: NDArray[np.float32]
+    bias_ih: NDArray[np.float32]
+    bias_hh: NDArray[np.float32]
+    reset_after: bool = True
+
+    @property
+    def units(self) -> int:
+        """Width of the layer's outputs."""
+        return int(self.weight_hh.shape[1])
+
+    @property
+    def state_width(self) -> int:
+        """Width of the layer's state."""
+        return self.units
+
+    @property
+    def cell(self) -> str:
+        """What people call it."""
+        return "gru" if self.reset_after else "gru-reset-before"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LstmLayer:
+    """Weights of one LSTM layer in torch's layout, gates in the order input, forget, new, output.
+
+    Its state is ``c`` and ``h`` side by side.
+
+    Attributes:
+        weight_ih: ``(4 * units, inputs)``.
+        weight_hh: ``(4 * units, units)``.
+        bias_ih: ``(4 * units,)``.
+        bias_hh: ``(4 * units,)``.
+    """
+
+    weight_ih: NDArray[np.float32]
+    weight_hh: NDArray[np.float32]
+    bias_ih: NDArray[np.float32]
+    bias_hh: NDArray[np.float32]
+
+    @property
+    def units(self) -> int:
+        """Width of the layer's outputs."""
+        return int(self.weight_hh.shape[1])
+
+    @property
+    def state_width(self) -> int:
+        """Width of the layer's state."""
+        return 2 * self.units
+
+    @property
+    def cell(self) -> str:
+        """What people call it."""
+        return "lstm"
+
+
+RecurrentLayer = GruLayer | LstmLayer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Projection:
+    """``tanh(x W + b)``, on final states side by side.
+
+    Attributes:
+        weight: ``(inputs, dim)``.
+        bias: ``(dim,)``.
+    """
+
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrequencyWeights:
+    """What each frame goes through by itself: layers over windows of its bands.
+
+    Attributes:
+        windows: ``(windows, width)`` int64, which bands of a frame each window holds.
+        layers: first to last.
+        backward_layers: a second stack, over the windows from the last to the first; or none.
+        projection: of the final states; None hands them on as they are.
+    """
+
+    windows: NDArray[np.int64]
+    layers: Sequence[RecurrentLayer]
+    backward_layers: Sequence[RecurrentLayer] = ()
+    projection: Projection | None = None
+
+    @property
+    def n_outputs(self) -> int:
+        """What comes out per frame."""
+        if self.projection is not None:
+            return int(self.projection.weight.shape[1])
+        return sum(layer.state_width for layer in (*self.layers, *self.backward_layers))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncoderWeights:
+    """Everything the graph is written from.
+
+    Attributes:
+        layers: over time, first to last; may be empty behind a frequency encoder.
+        readout: the final states through ``projection``, or running statistics of all layers' outputs.
+        unit_means: ``(n_outputs,)``, each output's mean over the training data; pooled only. Deviations
+            are summed from it, so that the variance is not a difference of large numbers.
+        projection: final only; without layers over time the last frame's code is the embedding.
+        backward_layers: a second stack, from the last frame to the first; or none.
+        frequency: what each frame goes through first.
+        wide_sums: pooled sums are exact and take two values of the state each, see ``sums``.
+    """
+
+    layers: Sequence[RecurrentLayer]
+    readout: Literal["final", "pooled"]
+    unit_means: NDArray[np.float32] | None = None
+    projection: Projection | None = None
+    backward_layers: Sequence[RecurrentLayer] = ()
+    frequency: FrequencyWeights | None = None
+    wide_sums: bool = False
+
+    @property
+    def incremental(self) -> bool:
+        """Whether frames may come in any cut; layers that run backwards need the segment's end."""
+        return not self.backward_layers
+
+    @property
+    def n_outputs(self) -> int:
+        """Values per frame that a pooled readout looks at."""
+        if not self.layers:
+            assert self.frequency is not None
+            return self.frequency.n_outputs
+        return sum(layer.units for layer in (*self.layers, *self.backward_layers))
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        if self.readout == "pooled":
+            return 3 * self.n_outputs
+        return self.n_outputs if self.projection is None else int(self.projection.weight.shape[1])
+
+    @property
+    def pools_width(self) -> int:
+        """A count, and per output two sums and a maximum."""
+        return (5 if self.wide_sums else 3) * self.n_outputs + 1
+
+    @property
+    def state_width(self) -> int:
+        """Recurrent states, and the pools of a pooled readout; 0 if not incremental.
+
+        Without layers over time ``final`` carries the last code: a state has at least one value.
+        """
+        if not self.incremental:
+            return 0
+        recurrent = sum(layer.state_width for layer in self.layers)
+        if self.readout == "pooled":
+            return recurrent + self.pools_width
+        return recurrent or self.n_outputs

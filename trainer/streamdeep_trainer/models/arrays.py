@@ -1,0 +1,74 @@
+"""An encoder's weights as the plain arrays that the exported graph is written from.
+
+Where torch ends: ``graph`` needs arrays only. Not here: the graph.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from streamdeep_trainer.graph import (
+    EncoderWeights,
+    FrequencyWeights,
+    GruLayer,
+    LstmLayer,
+    Projection,
+    RecurrentLayer,
+)
+from streamdeep_trainer.models.cells import ResetBeforeGru
+from streamdeep_trainer.models.encoder import Encoder, FrequencyEncoder
+
+
+def encoder_weights(encoder: Encoder, unit_means: NDArray[np.float32]) -> EncoderWeights:
+    """Everything that the graph of an encoder needs.
+
+    Args:
+        encoder: of any network.
+        unit_means: ``(encoder.shape.n_outputs,)`` float32, the means over the training data of what
+            ``encoder.outputs`` gives; used for a pooled readout.
+    """
+    return EncoderWeights(
+        layers=_layers(encoder.layers),
+        readout=encoder.shape.readout,
+        unit_means=unit_means if encoder.shape.readout == "pooled" else None,
+        projection=_projection(encoder.projection),
+        backward_layers=_layers(encoder.backward_layers),
+        frequency=None if encoder.frequency is None else _frequency(encoder.frequency),
+        # Codes stand still in silence, exactly; recurrent outputs hardly ever do, and narrow sums are faster.
+        wide_sums=not encoder.shape.units and encoder.shape.readout == "pooled",
+    )
+
+
+def _frequency(encoder: FrequencyEncoder) -> FrequencyWeights:
+    return FrequencyWeights(
+        windows=encoder.shape.windows.indices(),
+        layers=_layers(encoder.layers),
+        backward_layers=_layers(encoder.backward_layers),
+        projection=_projection(encoder.projection),
+    )
+
+
+def _array(values: torch.Tensor) -> NDArray[np.float32]:
+    return values.detach().cpu().numpy().astype(np.float32)
+
+
+def _projection(linear: nn.Linear | None) -> Projection | None:
+    return None if linear is None else Projection(_array(linear.weight).T, _array(linear.bias))
+
+
+def _layers(layers: nn.ModuleList | None) -> list[RecurrentLayer]:
+    found: list[RecurrentLayer] = []
+    for layer in layers or ():
+        weight_ih, weight_hh, bias_ih = (
+            _array(layer.get_parameter(f"{name}_l0"))
+            for name in ("weight_ih", "weight_hh", "bias_ih")
+        )
+        if isinstance(layer, ResetBeforeGru):  # one bias; ONNX adds the second to it
+            second = np.zeros_like(bias_ih)
+            found.append(GruLayer(weight_ih, weight_hh, bias_ih, second, reset_after=False))
+            continue
+        make = LstmLayer if isinstance(layer, nn.LSTM) else GruLayer
+        second = _array(layer.get_parameter("bias_hh_l0"))
+        found.append(make(weight_ih, weight_hh, bias_ih, second))
+    return found

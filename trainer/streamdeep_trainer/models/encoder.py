@@ -1,0 +1,224 @@
+"""Frames to one embedding per row: the part of every network that is exported.
+
+Frames may first go through a frequency encoder, frame by frame; then through recurrent layers over time,
+which f-rae has none of; then the readout makes an embedding of the final states or of all outputs. What
+runs forwards only is causal and carries its state live. Not here: decoding, and the exported graph
+(``graph``), which follows this module piece by piece.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from streamdeep_trainer.models.cells import Cell
+from streamdeep_trainer.models.rows import drop_steps, last_steps, pooled
+from streamdeep_trainer.models.stack import DropoutPlacement, StackShape, make_layers, run_stack
+from streamdeep_trainer.models.windows import Windows
+
+Readout = Literal["final", "pooled"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrequencyShape:
+    """A frequency encoder: layers over the windows of one frame.
+
+    Attributes:
+        windows: of the bands.
+        units: of each layer.
+        cell: see :mod:`streamdeep_trainer.models.cells`.
+        bidirectional: windows are read upwards and downwards; still causal in time.
+        code: length of ``tanh`` of a linear map of the final states; None hands the states on as they are.
+        dropout: between layers, while training.
+        noise: probability with which a whole window is set to zero while training.
+    """
+
+    windows: Windows
+    units: tuple[int, ...] = (64,)
+    cell: Cell = "gru"
+    bidirectional: bool = False
+    code: int | None = None
+    dropout: float = 0.0
+    noise: float = 0.0
+
+    @property
+    def stack(self) -> StackShape:
+        """Its layers."""
+        return StackShape(
+            n_inputs=self.windows.width,
+            units=self.units,
+            cell=self.cell,
+            bidirectional=self.bidirectional,
+            dropout=self.dropout,
+        )
+
+    @property
+    def n_outputs(self) -> int:
+        """What comes out per frame."""
+        return self.stack.state_width if self.code is None else self.code
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderShape:
+    """Everything that decides an encoder's size.
+
+    Attributes:
+        n_features: width of a frame.
+        units: of each layer over time; empty only behind a frequency encoder.
+        cell: see :mod:`streamdeep_trainer.models.cells`.
+        bidirectional: a second stack runs backwards; such an encoder needs the segment's end.
+        readout: ``final`` is ``tanh`` of a linear map of the final states (without layers over time the last
+            frame's code), ``pooled`` mean, deviation and maximum of all outputs over time.
+        dim: length of the embedding where the readout is ``final`` and there are layers over time.
+        dropout: probability with which a value is dropped while training.
+        dropout_placement: between the layers, or around each as auDeep has it.
+        noise: probability with which a whole step is set to zero while training (auDeep's encoder noise).
+        frequency: what each frame goes through first.
+    """
+
+    n_features: int
+    units: tuple[int, ...]
+    cell: Cell = "gru"
+    bidirectional: bool = False
+    readout: Readout = "pooled"
+    dim: int = 512
+    dropout: float = 0.0
+    dropout_placement: DropoutPlacement = "between"
+    noise: float = 0.0
+    frequency: FrequencyShape | None = None
+
+    def __post_init__(self) -> None:
+        if not self.units and (self.frequency is None or self.frequency.code is None):
+            raise ValueError(
+                "an encoder without layers over time needs a frequency encoder with a code"
+            )
+        if self.frequency is not None and self.frequency.windows.n_bands != self.n_features:
+            raise ValueError(
+                f"the windows are over {self.frequency.windows.n_bands} bands; a frame has {self.n_features}"
+            )
+
+    @property
+    def stack(self) -> StackShape:
+        """Its layers over time."""
+        return StackShape(
+            n_inputs=self.n_features if self.frequency is None else self.frequency.n_outputs,
+            units=self.units,
+            cell=self.cell,
+            bidirectional=self.bidirectional,
+            dropout=self.dropout,
+            dropout_placement=self.dropout_placement,
+        )
+
+    @property
+    def n_outputs(self) -> int:
+        """Values per frame that a pooled readout looks at."""
+        return self.stack.n_outputs or self.stack.n_inputs
+
+    @property
+    def embedding_dim(self) -> int:
+        """Length of the embedding."""
+        if self.readout == "pooled":
+            return 3 * self.n_outputs
+        return self.dim if self.units else self.n_outputs
+
+
+class FrequencyEncoder(nn.Module):
+    """Each frame on its own: its windows, one after the other, through recurrent layers."""
+
+    def __init__(self, shape: FrequencyShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.layers = make_layers(shape.stack)
+        self.backward_layers = make_layers(shape.stack) if shape.bidirectional else None
+        self.projection = (
+            None if shape.code is None else nn.Linear(shape.stack.state_width, shape.code)
+        )
+        self.register_buffer("indices", torch.from_numpy(shape.windows.indices()), persistent=False)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """``(batch, time, bands)`` to ``(batch, time, outputs)``."""
+        indices = self.get_buffer("indices")
+        windows = frames.flatten(0, 1)[:, indices]  # (batch * time, windows, width)
+        if self.training and self.shape.noise > 0.0:
+            windows = drop_steps(windows, self.shape.noise)
+        _, states = run_stack(
+            self.shape.stack,
+            self.layers,
+            self.backward_layers,
+            windows,
+            None,
+            None,
+            training=self.training,
+        )
+        found = states if self.projection is None else torch.tanh(self.projection(states))
+        return found.reshape(*frames.shape[:2], -1)
+
+
+class Encoder(nn.Module):
+    """Frames to embedding; the part that is exported."""
+
+    def __init__(self, shape: EncoderShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.frequency = None if shape.frequency is None else FrequencyEncoder(shape.frequency)
+        self.layers = make_layers(shape.stack)
+        self.backward_layers = make_layers(shape.stack) if shape.bidirectional else None
+        self.projection = (
+            nn.Linear(shape.stack.state_width, shape.dim)
+            if shape.readout == "final" and shape.units
+            else None
+        )
+
+    def run(self, frames: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Everything that a readout can look at.
+
+        Args:
+            frames: ``(batch, time, features)``.
+            lengths: ``(batch,)`` int64; None: every row is full.
+
+        Returns:
+            All layers' outputs side by side ``(batch, time, outputs)`` and all final states side by side
+            ``(batch, state width)``.
+        """
+        steps = frames if self.frequency is None else self.frequency(frames)
+        return self.run_steps(steps, lengths)
+
+    def run_steps(self, steps: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """As :meth:`run`, from what comes out of the frequency encoder."""
+        if self.training and self.shape.noise > 0.0:
+            steps = drop_steps(steps, self.shape.noise)
+        if not self.shape.units:
+            return steps, last_steps(steps, lengths)
+        outputs, states = run_stack(
+            self.shape.stack,
+            self.layers,
+            self.backward_layers,
+            steps,
+            None,
+            lengths,
+            training=self.training,
+        )
+        return torch.cat(outputs, dim=2), states
+
+    def outputs(self, frames: Tensor) -> Tensor:
+        """``(batch, time, features)`` to ``(batch, time, outputs)``: what a pooled readout looks at."""
+        return self.run(frames)[0]
+
+    def read(self, outputs: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
+        """The embedding ``(batch, dim)`` of what :meth:`run` returns."""
+        if self.shape.readout == "pooled":
+            return pooled(outputs, lengths)
+        return states if self.projection is None else torch.tanh(self.projection(states))
+
+    def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """Encode rows of different lengths.
+
+        Args:
+            frames: ``(batch, time, features)``; what lies beyond a row's length changes nothing.
+            lengths: ``(batch,)`` int64, at least 1.
+
+        Returns:
+            ``(batch, dim)``.
+        """
+        return self.read(*self.run(frames, lengths), lengths)
