@@ -16,9 +16,15 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from streamdeep.config import describe
-from streamdeep.errors import ModelError, SourceError
+from streamdeep.errors import ConfigurationError, ModelError, SourceError
 from streamdeep_trainer.config import Recipe
-from streamdeep_trainer.models.autoencoder import Autoencoder, Shape
+from streamdeep_trainer.model_recipe import ExactModel, FrequencyModel, TimeModel
+from streamdeep_trainer.models.audeep_exact import ExactShape
+from streamdeep_trainer.models.autoencoder import Shape
+from streamdeep_trainer.models.frequency import FrequencyAutoencoderShape
+from streamdeep_trainer.models.frequency_time import FrequencyTimeShape
+from streamdeep_trainer.models.networks import AnyShape, Network, build_network
+from streamdeep_trainer.models.windows import Windows
 
 FORMAT = 1
 _ADAM = ("step", "exp_avg", "exp_avg_sq")
@@ -47,29 +53,52 @@ class Checkpoint:
     losses: tuple[tuple[float, float | None], ...] = ()
 
 
-def shape_of(recipe: Recipe) -> Shape:
-    """The network that a recipe asks for."""
+def shape_of(recipe: Recipe) -> AnyShape:
+    """The network that a recipe asks for.
+
+    Raises:
+        ConfigurationError: its options contradict each other; one line.
+    """
+    try:
+        shape = _shape_of(recipe)
+        with torch.device("meta"):  # parts refuse what does not fit them; this allocates nothing
+            build_network(shape)
+    except ValueError as error:
+        raise ConfigurationError(f"[model] {error}") from error
+    return shape
+
+
+def _shape_of(recipe: Recipe) -> AnyShape:
     model, fit = recipe.model, recipe.fit
-    return Shape(
-        n_features=recipe.frontend.stored().n_features,
-        units=model.units,
-        readout=model.readout,
-        dim=model.dim,
-        decoder_units=model.decoder_units,
-        dropout=fit.dropout,
-        frame_dropout=fit.frame_dropout,
+    frontend = recipe.frontend.stored()
+    options = model.model_dump(exclude={"name", "kind"}) | {"dropout": fit.dropout}
+    if isinstance(model, ExactModel):
+        if fit.frame_dropout:
+            raise ValueError("audeep-exact has no frame_dropout; set it to 0")
+        return ExactShape(n_features=frontend.n_features, **options)
+    options["frame_dropout"] = fit.frame_dropout
+    if isinstance(model, TimeModel):
+        return Shape(n_features=frontend.n_features, **options)
+    windows = Windows(
+        tuple(view.width for view in frontend.views),
+        width=options.pop("window_bands"),
+        overlap=options.pop("window_overlap"),
+        remainder=options.pop("window_remainder"),
     )
+    if isinstance(model, FrequencyModel):
+        return FrequencyAutoencoderShape(windows=windows, **options)
+    return FrequencyTimeShape(windows=windows, **options)
 
 
-def untrained_network(recipe: Recipe) -> Autoencoder:
+def untrained_network(recipe: Recipe) -> Network:
     """The network as training begins with it; the same seed gives the same weights."""
     torch.manual_seed(recipe.fit.seed)
-    return Autoencoder(shape_of(recipe))
+    return build_network(shape_of(recipe))
 
 
-def network_from(checkpoint: Checkpoint) -> Autoencoder:
+def network_from(checkpoint: Checkpoint) -> Network:
     """The network with the checkpoint's weights, ready to evaluate."""
-    network = Autoencoder(shape_of(checkpoint.recipe))
+    network = build_network(shape_of(checkpoint.recipe))
     network.load_state_dict(
         {name: torch.from_numpy(values) for name, values in checkpoint.weights.items()}
     )

@@ -86,10 +86,12 @@ def fit(
 
     Example: streamdeep-train fit trainer/recipes/esc10-quick.toml --data ESC-10 --out runs/quick
     """
+    from streamdeep_trainer.checkpoint import shape_of
     from streamdeep_trainer.fit import fit as run_fit
     from streamdeep_trainer.steps import export_into, kept_spectrograms
 
     loaded = load_toml(recipe, Recipe).with_seed(seed)
+    shape_of(loaded)  # a model that cannot be is refused before minutes of work, not after
     made = kept_spectrograms(loaded, data, spectrograms_file or out / SPECTROGRAMS)
     checkpoint = run_fit(loaded, made, run=out, resume=resume)
     written = export_into(out, made, {MODEL: False, UNTRAINED: True})

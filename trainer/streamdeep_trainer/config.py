@@ -19,6 +19,7 @@ from streamdeep.config import (
     length_frames_from_seconds,
 )
 from streamdeep.errors import ConfigurationError
+from streamdeep_trainer.model_recipe import ModelRecipe, TimeModel
 
 STORED_FLOOR_DB = -160.0
 STORED_CEILING_DB = 40.0
@@ -100,29 +101,6 @@ class SegmentRecipe(Strict):
             length_frames=length_frames_from_seconds(self.length_s, frontend),
             hop_frames=hop_frames_from_seconds(self.hop_s, frontend),
         )
-
-
-Units = Annotated[
-    tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=8)
-]
-
-
-class ModelRecipe(Strict):
-    """The network, see :class:`streamdeep_trainer.models.autoencoder.Shape`.
-
-    Attributes:
-        name: what the model file calls itself.
-        units: of each encoder layer.
-        readout: ``pooled`` statistics over time, or the ``final`` states.
-        dim: length of the embedding for ``final``; ``pooled`` has 3 times the units.
-        decoder_units: of each decoder layer.
-    """
-
-    name: str = Field(default="unnamed", min_length=1, max_length=64)
-    units: Units = (256, 256)
-    readout: Literal["final", "pooled"] = "pooled"
-    dim: int = Field(default=512, ge=1, le=65536)
-    decoder_units: Units = (256, 256)
 
 
 class FitRecipe(Strict):
@@ -213,7 +191,7 @@ class Recipe(Strict):
     licence: str = ""
     frontend: FrontendRecipe = FrontendRecipe()
     segment: SegmentRecipe = SegmentRecipe()
-    model: ModelRecipe = ModelRecipe()
+    model: ModelRecipe = TimeModel()
     fit: FitRecipe = FitRecipe()
     evaluate: EvaluateRecipe = EvaluateRecipe()
     head: HeadRecipe = HeadRecipe()

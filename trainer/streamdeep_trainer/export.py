@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from streamdeep import onnxfile
-from streamdeep.encoder.contract import EncoderContract
 from streamdeep.encoder.model import Model
 from streamdeep.errors import ModelError
 from streamdeep_trainer.checkpoint import Checkpoint, network_from, untrained_network, weights_of
-from streamdeep_trainer.graph import EncoderWeights, GruLayer, Projection, write_encoder
+from streamdeep_trainer.graph import encoder_contract, write_encoder
 from streamdeep_trainer.levels import normalised
 from streamdeep_trainer.modelfile import seal_model
-from streamdeep_trainer.models.autoencoder import Encoder
+from streamdeep_trainer.models.arrays import encoder_weights
+from streamdeep_trainer.models.encoder import Encoder
 from streamdeep_trainer.netcdf import versions
 from streamdeep_trainer.progress import track
 from streamdeep_trainer.spans import segment_spans
@@ -77,14 +77,7 @@ def export_model(
     segments = _segments(checkpoint, spectrograms)
     weights = encoder_weights(encoder, _unit_means(encoder, segments))
     graph = write_encoder(weights, frontend.n_features)
-    contract = EncoderContract(
-        cell="gru",
-        units=recipe.model.units,
-        readout=recipe.model.readout,
-        dim=weights.dim,
-        state_width=weights.state_width,
-        incremental=True,
-    )
+    contract = encoder_contract(weights)
     draft = _load(seal_model(graph, frontend=frontend, segment=segment, encoder=contract))
     check_against_torch(draft, encoder)
     statistics, projection = describe_embeddings(_embed(draft, segments))
@@ -98,32 +91,6 @@ def export_model(
         statistics=statistics,
         projection=projection,
     )
-
-
-def encoder_weights(encoder: Encoder, unit_means: NDArray[np.float32]) -> EncoderWeights:
-    """Torch's weights as the plain arrays that the graph is written from.
-
-    Args:
-        encoder: the trained part.
-        unit_means: ``(units,)`` float32; see :class:`EncoderWeights`.
-    """
-
-    def array(values: torch.Tensor) -> NDArray[np.float32]:
-        return values.detach().cpu().numpy().astype(np.float32)
-
-    layers = [
-        GruLayer(
-            weight_ih=array(layer.get_parameter("weight_ih_l0")),
-            weight_hh=array(layer.get_parameter("weight_hh_l0")),
-            bias_ih=array(layer.get_parameter("bias_ih_l0")),
-            bias_hh=array(layer.get_parameter("bias_hh_l0")),
-        )
-        for layer in encoder.layers
-    ]
-    if encoder.projection is None:
-        return EncoderWeights(layers, "pooled", unit_means=unit_means)
-    projection = Projection(array(encoder.projection.weight).T, array(encoder.projection.bias))
-    return EncoderWeights(layers, "final", projection=projection)
 
 
 def check_against_torch(model: Model, encoder: Encoder) -> None:
@@ -162,7 +129,7 @@ def _segments(checkpoint: Checkpoint, spectrograms: Spectrograms) -> _Segments:
 
 def _unit_means(encoder: Encoder, segments: _Segments) -> NDArray[np.float32]:
     """``(units,)``, each unit's mean output over all frames of all segments."""
-    total = np.zeros(sum(encoder.shape.units))
+    total = np.zeros(encoder.shape.n_outputs)
     with torch.no_grad():
         for frames in track(segments.frames, len(segments.frames), "unit means"):
             total += encoder.outputs(torch.from_numpy(frames[None]))[0].sum(dim=0).double().numpy()

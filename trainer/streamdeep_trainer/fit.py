@@ -28,7 +28,7 @@ from streamdeep_trainer.checkpoint import (
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.crops import draw_crops
 from streamdeep_trainer.levels import learn_levels
-from streamdeep_trainer.models.autoencoder import Autoencoder
+from streamdeep_trainer.models.networks import Network
 from streamdeep_trainer.objectives import rmse
 from streamdeep_trainer.progress import progress
 from streamdeep_trainer.spectrograms import Spectrograms
@@ -186,7 +186,7 @@ def split(
 
 
 def validation_loss(
-    network: Autoencoder,
+    network: Network,
     spectrograms: Spectrograms,
     rows: NDArray[np.int64],
     *,

@@ -1,0 +1,158 @@
+"""A recipe's ``[model]``: which network, and how large; one record per kind, told apart by ``kind``.
+
+Only records here, so that reading a recipe does not import torch; what becomes of them is ``checkpoint``'s.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from streamdeep.config import Strict
+
+Units = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=8)
+]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Cell = Literal["gru", "gru-reset-before", "lstm"]
+Feed = Literal["previous", "previous-but-one", "nothing", "leaking"]
+Readout = Literal["final", "pooled"]
+
+
+class _Common(Strict):
+    """What every kind has.
+
+    Attributes:
+        name: what the model file calls itself.
+        bidirectional_encoder: needs the segment's end; the exported model is then not incremental.
+        own_probability: how often the decoder is given its own output while training.
+        encoder_noise: probability with which a whole step of the encoder's input is set to zero.
+        mask_silence: silent values of the target count as reconstructed.
+    """
+
+    name: str = Field(default="unnamed", min_length=1, max_length=64)
+    bidirectional_encoder: bool = False
+    own_probability: Probability = 0.0
+    encoder_noise: Probability = 0.0
+    mask_silence: bool = False
+
+
+class TimeModel(_Common):
+    """t-rae, leak-free: see :class:`streamdeep_trainer.models.autoencoder.Shape`.
+
+    Attributes:
+        kind: ``t-rae``.
+        cell: of all layers.
+        units: of each encoder layer.
+        readout: ``pooled`` statistics over time, or the ``final`` states.
+        dim: length of the embedding for ``final``; ``pooled`` has 3 times the units.
+        decoder_units: of each decoder layer.
+        bidirectional_decoder: needs a feed of ``nothing`` or ``leaking``.
+        feed: what the decoder is given of the target.
+    """
+
+    kind: Literal["t-rae"] = "t-rae"
+    cell: Cell = "gru"
+    units: Units = (256, 256)
+    readout: Readout = "pooled"
+    dim: int = Field(default=512, ge=1, le=65536)
+    decoder_units: Units = (256, 256)
+    bidirectional_decoder: bool = False
+    feed: Feed = "previous"
+
+
+class ExactModel(_Common):
+    """auDeep's t-rae to the letter, its defects included: see :class:`~streamdeep_trainer.models.audeep_exact.ExactShape`.
+
+    Attributes:
+        kind: ``audeep-exact``.
+        cell: auDeep's GRU has the reset gate before the product.
+        layers: of encoder and decoder alike.
+        units: of every layer.
+        bidirectional_decoder: as in auDeep it sees its own target.
+    """
+
+    kind: Literal["audeep-exact"]
+    cell: Literal["gru-reset-before", "lstm"] = "gru-reset-before"
+    layers: int = Field(default=2, ge=1, le=8)
+    units: int = Field(default=256, ge=1, le=4096)
+    bidirectional_decoder: bool = False
+
+
+class _Windowed(_Common):
+    """What the kinds that run over frequency have.
+
+    Attributes:
+        cell: of all layers.
+        window_bands: bands in a window.
+        window_overlap: bands that neighbours share.
+        window_remainder: what becomes of bands that windows do not divide.
+        readout: over time.
+    """
+
+    cell: Cell = "gru"
+    window_bands: int = Field(default=32, ge=1)
+    window_overlap: int = Field(default=24, ge=0)
+    window_remainder: Literal["refuse", "shift"] = "refuse"
+    readout: Readout = "pooled"
+
+
+class FrequencyModel(_Windowed):
+    """f-rae: see :class:`streamdeep_trainer.models.frequency.FrequencyAutoencoderShape`.
+
+    Attributes:
+        kind: ``f-rae``.
+        units: of each encoder layer.
+        code: length of a frame's code.
+        decoder_units: of each decoder layer.
+        bidirectional_decoder: needs a feed of ``nothing`` or ``leaking``.
+        feed: what the decoder is given of the target.
+    """
+
+    kind: Literal["f-rae"]
+    units: Units = (64,)
+    code: int = Field(default=64, ge=1, le=65536)
+    decoder_units: Units = (64,)
+    bidirectional_decoder: bool = False
+    feed: Feed = "previous"
+
+
+class FrequencyTimeModel(_Windowed):
+    """ft-rae: see :class:`streamdeep_trainer.models.frequency_time.FrequencyTimeShape`.
+
+    Attributes:
+        kind: ``ft-rae``.
+        frequency_units: of each layer of the frequency encoder.
+        units: of each layer of the encoder over time.
+        dim: length of the embedding for ``final``.
+        decoder_units: of each layer of the decoder over time.
+        frequency_decoder_units: of each layer of the decoder over frequency.
+        bidirectional_frequency_encoder: still causal in time.
+        frequency_own_probability: as ``own_probability``, over frequency.
+        frequency_encoder_noise: as ``encoder_noise``, of whole windows.
+    """
+
+    kind: Literal["ft-rae"]
+    frequency_units: Units = (64,)
+    units: Units = (128, 128)
+    dim: int = Field(default=256, ge=1, le=65536)
+    decoder_units: Units = (128, 128)
+    frequency_decoder_units: Units = (64,)
+    bidirectional_frequency_encoder: bool = False
+    frequency_own_probability: Probability = 0.0
+    frequency_encoder_noise: Probability = 0.0
+
+
+def _kind(value: Any) -> str:
+    """The kind of a table or record; ``t-rae`` where a table does not say."""
+    if isinstance(value, dict):
+        return str(value.get("kind", "t-rae"))
+    return str(getattr(value, "kind", "t-rae"))
+
+
+ModelRecipe = Annotated[
+    Annotated[TimeModel, Tag("t-rae")]
+    | Annotated[ExactModel, Tag("audeep-exact")]
+    | Annotated[FrequencyModel, Tag("f-rae")]
+    | Annotated[FrequencyTimeModel, Tag("ft-rae")],
+    Discriminator(_kind),
+]
