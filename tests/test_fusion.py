@@ -76,3 +76,33 @@ def test_parts_that_differ_in_what_there_is_one_of_are_refused():
         fuse_models([part(frontend()), part(frontend(), readout="final")], name="fused")
     with pytest.raises(ConfigurationError, match="two models"):
         fuse_models([part(frontend())], name="fused")
+
+
+def test_the_command_writes_a_file_that_verifies_and_refuses_in_one_line(
+    tmp_path, monkeypatch, capsys
+):
+    import sys
+
+    from streamdeep_trainer.cli import main
+
+    paths = []
+    for number, channel in enumerate(("left", "right")):
+        paths.append(tmp_path / f"{channel}.onnx")
+        paths[-1].write_bytes(tiny_content(frontend=frontend(channel), seed=number))
+    out = tmp_path / "stereo.onnx"
+    for arguments, code in ((paths, 0), (paths[:1], 78)):
+        line = [
+            "streamdeep-train",
+            "fuse-models",
+            *map(str, arguments),
+            "--out",
+            str(out),
+            "--json",
+        ]
+        monkeypatch.setattr(sys, "argv", line)
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert (end.value.code or 0) == code
+    captured = capsys.readouterr()
+    assert captured.err == "streamdeep-train: fusion takes two models or more\n"
+    assert '"dim": 126' in captured.out

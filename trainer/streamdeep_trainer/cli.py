@@ -248,6 +248,29 @@ def head(
     )
 
 
+@app.command("fuse-models")
+def fuse_models(
+    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Two files or more.")],
+    out: Annotated[Path, typer.Option(help="Where the fused model file goes.")],
+    name: Annotated[str, typer.Option(help="What the fused model calls itself.")] = "fused",
+    as_json: Json = False,
+) -> None:
+    """Put several single-view models into one file that streams; its embeddings stand side by side.
+
+    Example: streamdeep-train fuse-models left.onnx right.onnx --out stereo.onnx
+    """
+    from streamdeep import onnxfile
+    from streamdeep_trainer.fusion import fuse_models as fuse
+    from streamdeep_trainer.fusion import load_part
+
+    onnxfile.write(out, fuse([load_part(path) for path in models], name=name))
+    fused = load_model(out)
+    _tell(
+        {"file": str(out), "dim": fused.contract.encoder.dim, "sha256": fused.digest.hex()},
+        as_json=as_json,
+    )
+
+
 def _about(made: Spectrograms) -> dict[str, Any]:
     _warn_of(made.skipped)
     return {
