@@ -15,6 +15,7 @@ from rich.console import Console
 from streamdeep.config import load_toml
 from streamdeep.encoder.model import default_model_path, load_model
 from streamdeep.errors import StreamdeepError
+from streamdeep_trainer import table_commands
 from streamdeep_trainer.config import HeadRecipe, Recipe
 from streamdeep_trainer.datasets.layouts import find_clips
 from streamdeep_trainer.spectrograms import (
@@ -44,6 +45,12 @@ DataFolder = Annotated[
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that `fit` made.")]
 Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        "--layout", help="How --data is laid out, or file.py:function; found out if not given."
+    ),
+]
 Seed = Annotated[int | None, typer.Option(help="Instead of the recipe's seed.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that embed.")]
 ModelFile = Annotated[
@@ -76,6 +83,7 @@ def fit(
     spectrograms_file: Annotated[
         Path | None, typer.Option("--spectrograms", help="Use these instead of computing them.")
     ] = None,
+    layout: Layout = None,
     seed: Seed = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint in the run's folder.")
@@ -92,7 +100,8 @@ def fit(
 
     loaded = load_toml(recipe, Recipe).with_seed(seed)
     shape_of(loaded)  # a model that cannot be is refused before minutes of work, not after
-    made = kept_spectrograms(loaded, data, spectrograms_file or out / SPECTROGRAMS)
+    file = spectrograms_file or out / SPECTROGRAMS
+    made = kept_spectrograms(loaded, data, file, layout=layout)
     checkpoint = run_fit(loaded, made, run=out, resume=resume)
     written = export_into(out, made, {MODEL: False, UNTRAINED: True})
     _tell(
@@ -134,6 +143,7 @@ def embed(
     data: DataFolder,
     out: Annotated[Path, typer.Option(help="Where the netCDF file goes.")],
     model: ModelFile = None,
+    layout: Layout = None,
     gain_db: Annotated[float, typer.Option(help="Make every clip louder by this first.")] = 0.0,
     workers: Workers = 1,
     as_json: Json = False,
@@ -145,7 +155,7 @@ def embed(
     from streamdeep_trainer.embed import embed_clips, save_embeddings
 
     found = embed_clips(
-        find_clips(data), model or default_model_path(), gain_db=gain_db, workers=workers
+        find_clips(data, layout), model or default_model_path(), gain_db=gain_db, workers=workers
     )
     save_embeddings(out, found)
     _warn_of(found.skipped)
@@ -216,6 +226,7 @@ def head(
         Path | None,
         typer.Option("--recipe", help="Recipe whose [head] to follow, and its data's name."),
     ] = None,
+    layout: Layout = None,
     workers: Workers = 1,
     as_json: Json = False,
 ) -> None:
@@ -228,7 +239,7 @@ def head(
     loaded = load_toml(recipe, Recipe) if recipe is not None else None
     origin = {"data": loaded.data, "licence": loaded.licence} if loaded is not None else {}
     written = train_head(
-        find_clips(data),
+        find_clips(data, layout),
         model or default_model_path(),
         out,
         recipe=loaded.head if loaded is not None else HeadRecipe(),
@@ -292,6 +303,9 @@ def _tell(result: dict[str, Any], *, as_json: bool) -> None:
     for key, value in result.items():
         shown = f"{len(value)} values, the last {value[-1]}" if key == "losses" and value else value
         typer.echo(f"{key}: {shown}")
+
+
+table_commands.register(app)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ cannot be read is skipped and listed. Not here: what is done with embeddings (``
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class EmbeddedClips:
         n_samples: ``(rows,)`` int64.
         level_dbfs: ``(rows,)`` float64.
         model_digest: SHA-256 of the model, 32 bytes.
+        about: the model's front-end, segment, and the seed it was trained with.
         skipped: filename and reason of every clip that could not be read.
     """
 
@@ -55,6 +56,7 @@ class EmbeddedClips:
     n_samples: NDArray[np.int64]
     level_dbfs: NDArray[np.float64]
     model_digest: bytes
+    about: dict[str, Any] = field(default_factory=dict)
     skipped: tuple[tuple[str, str], ...] = ()
 
 
@@ -125,8 +127,19 @@ def embed_clips(
         n_samples=np.array([embedding.n_samples for embedding in embeddings], np.int64),
         level_dbfs=np.array([embedding.level_dbfs for embedding in embeddings]),
         model_digest=model.digest,
+        about=_about(model),
         skipped=tuple(skipped),
     )
+
+
+def _about(model: Model) -> dict[str, Any]:
+    contract = model.contract
+    return {
+        "frontend": contract.frontend.model_dump(mode="json"),
+        "segment": contract.segment.model_dump(mode="json"),
+        "sample_rate_hz": contract.frontend.sample_rate_hz,
+        "seed": contract.provenance.get("seed"),
+    }
 
 
 def _results(
@@ -163,6 +176,9 @@ def _work(path: Path, gain_db: float) -> list[Embedding] | str:
     return _attempt(path, _worker_model[0], gain_db)
 
 
+_ABOUT = ("frontend", "segment", "sample_rate_hz", "seed")
+
+
 def save_embeddings(path: Path, embedded: EmbeddedClips) -> None:
     """Write them."""
     arrays: dict[str, tuple[tuple[str, ...], NDArray[Any]]] = {
@@ -177,6 +193,7 @@ def save_embeddings(path: Path, embedded: EmbeddedClips) -> None:
         "model": embedded.model_digest.hex(),
         "skipped": embedded.skipped,
         "versions": versions(),
+        **embedded.about,
     }
     write_netcdf(path, arrays, kind=KIND, attributes=attributes)
 
@@ -192,5 +209,6 @@ def load_embeddings(path: Path) -> EmbeddedClips:
         n_samples=arrays["n_samples"].astype(np.int64),
         level_dbfs=arrays["level_dbfs"],
         model_digest=bytes.fromhex(attributes["model"]),
+        about={key: attributes[key] for key in _ABOUT if key in attributes},
         skipped=tuple((name, reason) for name, reason in attributes["skipped"]),
     )

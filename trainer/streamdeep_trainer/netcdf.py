@@ -1,7 +1,8 @@
-"""netCDF files, written whole or not at all. The only module that knows xarray.
+"""Files of netCDF, written whole or not at all.
 
 A file is a set of named arrays over named axes, and attributes; which ones, the modules say that own the
-meaning (``spectrograms``, ``embed``). Everything is readable with any netCDF-4 program.
+meaning (``spectrograms``, ``embed``). Everything is readable with any netCDF-4 program. Beside
+``tables.storage``, which owns auDeep's layout, the only module that knows xarray.
 """
 
 import json
@@ -27,20 +28,39 @@ def versions() -> dict[str, str]:
 
 
 def clip_arrays(clips: Sequence[Clip]) -> dict[str, tuple[tuple[str, ...], NDArray[Any]]]:
-    """Filenames, labels and folds over the axis ``clip``; no label is an empty string, no fold is 0."""
+    """What is known of clips, over the axis ``clip``.
+
+    No label and no partition is an empty string, no fold is 0; overlapping folds are a JSON list.
+    """
     return {
         "filename": (("clip",), np.array([clip.filename for clip in clips], dtype=object)),
         "label": (("clip",), np.array([clip.label or "" for clip in clips], dtype=object)),
         "fold": (("clip",), np.array([clip.fold or 0 for clip in clips], dtype=np.int64)),
+        "partition": (("clip",), np.array([clip.partition or "" for clip in clips], dtype=object)),
+        "held_out": (
+            ("clip",),
+            np.array(
+                ["" if clip.held_out is None else json.dumps(clip.held_out) for clip in clips],
+                dtype=object,
+            ),
+        ),
     }
 
 
 def clips_from(arrays: Mapping[str, NDArray[Any]]) -> tuple[Clip, ...]:
     """The inverse of :func:`clip_arrays`; paths are the filenames alone."""
     return tuple(
-        Clip(Path(str(name)), str(name), str(label) or None, int(fold) or None)
-        for name, label, fold in zip(
-            arrays["filename"], arrays["label"], arrays["fold"], strict=True
+        Clip(
+            path=Path(str(name)),
+            filename=str(name),
+            label=str(label) or None,
+            fold=int(fold) or None,
+            partition=str(partition) or None,
+            held_out=tuple(json.loads(str(held_out))) if held_out else None,
+        )
+        for name, label, fold, partition, held_out in zip(
+            *(arrays[key] for key in ("filename", "label", "fold", "partition", "held_out")),
+            strict=True,
         )
     )
 

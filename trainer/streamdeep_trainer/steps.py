@@ -1,5 +1,6 @@
 """Steps that several commands share: spectrograms that are kept between runs, and exports into a run's folder."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from streamdeep import onnxfile
@@ -19,9 +20,11 @@ from streamdeep_trainer.spectrograms import (
 )
 
 
-def kept_spectrograms(recipe: Recipe, data: Path, file: Path) -> Spectrograms:
+def kept_spectrograms(
+    recipe: Recipe, data: Path, file: Path, *, layout: str | None = None
+) -> Spectrograms:
     """Those in the file if they are of these clips and this front-end, else made and kept there."""
-    clips = find_clips(data)
+    clips = find_clips(data, layout)
     if file.is_file():
         made = load_spectrograms(file)
         if made.frontend == recipe.frontend.stored() and _same(made, clips):
@@ -32,8 +35,9 @@ def kept_spectrograms(recipe: Recipe, data: Path, file: Path) -> Spectrograms:
 
 
 def _same(made: Spectrograms, clips: list[Clip]) -> bool:
-    names = {clip.filename for clip in made.clips} | {name for name, _ in made.skipped}
-    return names == {clip.filename for clip in clips}
+    skipped = {name for name, _ in made.skipped}
+    kept = [replace(clip, path=Path()) for clip in clips if clip.filename not in skipped]
+    return [replace(clip, path=Path()) for clip in made.clips] == kept
 
 
 def export_into(run: Path, made: Spectrograms, files: dict[str, bool]) -> dict[str, str]:

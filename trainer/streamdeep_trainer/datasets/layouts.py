@@ -1,102 +1,150 @@
-"""Folders that are understood: ESC's old layout, one folder per class, and sound files without labels.
+"""All layouts in one table, and ``find_clips``, which tells them apart.
 
-Each layout is one function from a folder to clips, sorted by name. Nothing is guessed: a folder that fits
-no layout, or several, is refused. Not here: reading the sound.
+Nothing is guessed: a folder that fits two layouts, or that looks like half of one, is refused with what to
+say instead. Not here: the layouts themselves (``folders``, ``listed``, ``compare``, ``readers``).
 """
 
-import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from streamdeep.errors import ConfigurationError, SourceError
+from streamdeep_trainer.datasets import compare, folders, listed, readers
 from streamdeep_trainer.datasets.clip import Clip
-
-SOUND_SUFFIXES = frozenset(".wav .ogg .flac .mp3 .aif .aiff .aifc .au .caf .opus .w64".split())
-_ESC_FOLDER = re.compile(r"\d{3} - (.+)")
-_ESC_FILE = re.compile(r"([1-9])-.+\.(?:ogg|wav)")
+from streamdeep_trainer.datasets.files import folders_with_sound, sounds, suffixes
 
 
-def find_clips(folder: Path) -> list[Clip]:
-    """The clips of a data set, by whichever layout the folder has.
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One way in which a data set may lie on disk.
+
+    Attributes:
+        read: from the folder to its clips.
+        fits: whether a folder has this layout; None where it has to be named.
+        shape: what it looks like, for people.
+    """
+
+    read: Callable[[Path], list[Clip]]
+    fits: Callable[[Path], bool] | None
+    shape: str
+
+
+LAYOUTS: dict[str, Layout] = {
+    "esc": Layout(folders.esc_clips, folders.has_esc_folders, "001 - Dog bark/1-12345-A.ogg"),
+    "esc50": Layout(listed.esc50_clips, listed.has_esc50_table, "audio/ and meta/esc50.csv"),
+    "esc10": Layout(listed.esc10_clips, None, "the ten esc10 classes of the layout esc50"),
+    "tut2017": Layout(
+        listed.tut2017_clips,
+        listed.has_tut2017_tables,
+        "meta.txt and evaluation_setup/fold1_train.txt to fold4_train.txt",
+    ),
+    "urbansound8k": Layout(
+        listed.urbansound8k_clips,
+        listed.has_urbansound8k_table,
+        "audio/fold1/ to fold10/ and metadata/UrbanSound8K.csv",
+    ),
+    "gtzan": Layout(folders.gtzan_clips, folders.has_gtzan_folder, "genres/blues/blues.00000.au"),
+    "partitions": Layout(
+        folders.partition_clips, folders.has_partition_folders, "train/dog/a.wav, devel/, test/"
+    ),
+    "folds": Layout(folders.fold_clips, folders.has_fold_folders, "fold_1/dog/a.wav, fold_2/"),
+    "manifest": Layout(
+        listed.manifest_clips,
+        listed.has_manifest,
+        "manifest.csv: filename,label[,fold][,partition]",
+    ),
+    "compare2018": Layout(
+        compare.compare2018_clips, compare.has_2018_table, "wav/ and lab/ComParE2018_<Task>.tsv"
+    ),
+    "compare2019": Layout(
+        compare.compare2019_clips, compare.has_2019_table, "wav/ and lab/labels.csv, also of 2020"
+    ),
+    "compare2020-arousal": Layout(
+        compare.compare2020_arousal_clips, None, "the same, by the column A_cat"
+    ),
+    "compare2021": Layout(
+        compare.compare2021_clips, compare.has_2021_tables, "wav/ and lab/train.csv, devel, test"
+    ),
+    "classes": Layout(folders.class_clips, None, "dog/a.wav: one folder per class, by default"),
+    "unlabelled": Layout(folders.unlabelled_clips, None, "sound files at any depth, no labels"),
+}
+
+_PARTS = ("partitions", "folds")
+_TABLE_SIGNS = ("meta.txt", "meta", "metadata", "evaluation_setup", "lab")
+
+
+def find_clips(folder: Path, layout: str | None = None) -> list[Clip]:
+    """The clips of a data set.
+
+    Args:
+        folder: where it lies; or a table of the layout ``manifest``.
+        layout: a name of :data:`LAYOUTS`, one that an installed package offers, or ``file.py:function``;
+            None finds out which the folder has.
 
     Raises:
-        SourceError: no such folder, or no sound files in it.
-        ConfigurationError: sound files both beside and inside of class folders, or ESC folders beside others.
+        SourceError: no such folder, no sound files in it, or files are missing that a table names.
+        ConfigurationError: the folder fits no layout or several, or is not as its layout should be.
     """
-    if not folder.is_dir():
+    name = layout or detect_layout(folder)
+    if not folder.exists():
         raise SourceError(f"there is no folder {folder}")
-    folders = [path for path in _visible(folder) if path.is_dir() and _sounds_below(path)]
-    beside = _sounds(folder)
-    if beside and folders:
+    if name in LAYOUTS:
+        if folder.is_file() and name != "manifest":
+            raise SourceError(f"{folder} is a file; the layout {name!r} needs a folder")
+        clips = LAYOUTS[name].read(folder)
+    elif ":" in name or name in readers.offered():
+        clips = readers.own_clips(folder, name)
+    else:
+        known = ", ".join([*LAYOUTS, *readers.offered()])
         raise ConfigurationError(
-            f"{folder} has sound files beside the folder {folders[0].name!r}: for labels put every file "
-            "into a folder named by its class, for none move them into one folder"
+            f"there is no layout {name!r}; choose one of {known}, or give file.py:function"
         )
-    if beside:
-        return unlabelled_clips(folder)
-    if not folders:
-        raise SourceError(f"{folder} holds no sound files (looked for {_suffixes()})")
-    numbered = [path for path in folders if _ESC_FOLDER.fullmatch(path.name)]
-    if numbered and len(numbered) < len(folders):
-        other = next(path for path in folders if path not in numbered)
+    if not clips:
+        raise SourceError(
+            f"{folder} holds no sound files in the layout {name!r} (looked for {suffixes()})"
+        )
+    twice = [name for name, count in Counter(clip.filename for clip in clips).items() if count > 1]
+    if twice:
         raise ConfigurationError(
-            f"{folder} mixes ESC folders such as {numbered[0].name!r} with {other.name!r}; use one layout"
+            f"{folder} gives {len(twice)} filenames twice, the first {twice[0]}; each clip needs its own"
         )
-    return esc_clips(folder) if numbered else class_clips(folder)
-
-
-def esc_clips(folder: Path) -> list[Clip]:
-    """ESC-10 and ESC-50 as first published: ``001 - Dog bark/1-12345-A.ogg``.
-
-    The label is the folder's name without its number, the fold is the file's first digit.
-
-    Raises:
-        ConfigurationError: a file that names no fold.
-    """
-    clips = []
-    for place in _visible(folder):
-        found = _ESC_FOLDER.fullmatch(place.name)
-        if found is None or not place.is_dir():
-            continue
-        for path in _sounds(place):
-            named = _ESC_FILE.fullmatch(path.name)
-            if named is None:
-                raise ConfigurationError(
-                    f"{path} names no fold: files in ESC's layout are called like 1-12345-A.ogg"
-                )
-            clips.append(Clip(path, f"{place.name}/{path.name}", found[1], int(named[1])))
     return clips
 
 
-def class_clips(folder: Path) -> list[Clip]:
-    """One folder per class; files may lie deeper. No folds: evaluation makes stratified ones."""
-    return [
-        Clip(path, path.relative_to(folder).as_posix(), place.name)
-        for place in _visible(folder)
-        if place.is_dir()
-        for path in _sounds_below(place)
-    ]
+def detect_layout(folder: Path) -> str:
+    """The name of the layout that a folder has.
 
-
-def unlabelled_clips(folder: Path) -> list[Clip]:
-    """Sound files without labels, side by side: enough to train an encoder."""
-    return [Clip(path, path.name) for path in _sounds(folder)]
-
-
-def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _sounds(folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if path.suffix.lower() in SOUND_SUFFIXES]
-
-
-def _sounds_below(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SOUND_SUFFIXES and not path.name.startswith(".")
-    )
-
-
-def _suffixes() -> str:
-    return ", ".join(sorted(SOUND_SUFFIXES))
+    Raises:
+        SourceError: no such folder, or no sound files in it.
+        ConfigurationError: it fits several layouts or none.
+    """
+    if folder.is_file() and folder.suffix.lower() == ".csv":
+        return "manifest"
+    if not folder.is_dir():
+        raise SourceError(f"there is no folder {folder}")
+    fitting = [name for name, found in LAYOUTS.items() if found.fits and found.fits(folder)]
+    if len(fitting) > 1:
+        shapes = " and ".join(f"{name!r} ({LAYOUTS[name].shape})" for name in fitting)
+        raise ConfigurationError(
+            f"{folder} fits the layouts {shapes}; choose one with --layout {fitting[0]}"
+        )
+    if fitting:
+        if fitting[0] in _PARTS and folders.are_parts_without_classes(folder):
+            first = folders_with_sound(folder)[0].name
+            raise ConfigurationError(
+                f"{folder} has files right in {first!r}, which may be a part without labels or a class; "
+                f"choose --layout {fitting[0]} or --layout classes"
+            )
+        return fitting[0]
+    sign = next((name for name in _TABLE_SIGNS if (folder / name).exists()), None)
+    if sign is not None:
+        raise ConfigurationError(
+            f"{folder} has {sign!r} as data sets with tables do, but fits none of them; "
+            "choose with --layout, or write a manifest.csv"
+        )
+    if folders_with_sound(folder):
+        return "classes"
+    if not sounds(folder):
+        raise SourceError(f"{folder} holds no sound files (looked for {suffixes()})")
+    return "unlabelled"
