@@ -8,7 +8,7 @@ from streamdeep.errors import ConfigurationError, ModelError, SourceError
 from streamdeep_trainer import fit as fit_module
 from streamdeep_trainer.checkpoint import load_checkpoint, network_from, save_checkpoint
 from streamdeep_trainer.crops import draw_crops
-from streamdeep_trainer.fit import CHECKPOINT, fit
+from streamdeep_trainer.fit import CHECKPOINT, fit, is_stale
 from streamdeep_trainer.levels import learn_levels, normalised
 
 
@@ -133,3 +133,36 @@ def test_levels_are_quantiles_of_what_is_not_silent():
     assert learn_levels(silent, RECIPE.frontend) == (-90.0, -20.0)
     fixed = RECIPE.frontend.model_copy(update={"floor_db": -70.0, "ceiling_db": -30.0})
     assert learn_levels(loud, fixed) == (-70.0, -30.0)
+
+
+def test_a_run_that_gets_no_better_stops_and_one_that_does_goes_on():
+    falling = [(1.0, 1.0 / epoch) for epoch in range(1, 9)]
+    flat = [(1.0, 0.5), (0.9, 0.6), (0.8, 0.5), (0.7, 0.7)]
+    assert not is_stale(falling, 2)
+    assert is_stale(flat, 3)
+    assert not is_stale(flat[:3], 3)
+    assert not is_stale(flat, None)
+    assert not is_stale([(1.0, None)] * 9, 2)
+
+
+def test_patience_ends_a_training_early(tmp_path):
+    recipe = with_fit(epochs=30, patience=1, learning_rate=1.0)  # it cannot learn at this rate
+    state = fit(recipe, random_spectrograms(), run=tmp_path)
+    assert state.n_epochs < 30
+    assert load_checkpoint(tmp_path / CHECKPOINT).n_epochs == state.n_epochs
+
+
+def test_tensorboard_gets_losses_embeddings_and_pictures(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    plain = fit(with_fit(epochs=2), random_spectrograms(), run=tmp_path / "plain")
+    watched = fit(with_fit(epochs=2, tensorboard=True), random_spectrograms(), run=tmp_path)
+    for key, values in plain.weights.items():  # looking changes nothing
+        np.testing.assert_array_equal(watched.weights[key], values)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    tags = events.Tags()
+    assert {"rmse/training", "rmse/validation", "embedding/mean"} <= set(tags["scalars"])
+    assert tags["images"]
+    assert tags["histograms"] == ["embedding/values"]
+    recorded = [event.value for event in events.Scalars("rmse/training")]
+    assert recorded == pytest.approx([training for training, _ in watched.losses])

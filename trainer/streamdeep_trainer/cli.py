@@ -15,14 +15,12 @@ from rich.console import Console
 from streamdeep.config import load_toml
 from streamdeep.encoder.model import default_model_path, load_model
 from streamdeep.errors import StreamdeepError
-from streamdeep_trainer import table_commands
+from streamdeep_trainer import spectrogram_commands, table_commands
 from streamdeep_trainer.config import HeadRecipe, Recipe
 from streamdeep_trainer.datasets.layouts import find_clips
 from streamdeep_trainer.spectrograms import (
     Spectrograms,
     load_spectrograms,
-    make_spectrograms,
-    save_spectrograms,
 )
 
 MODEL, UNTRAINED, SPECTROGRAMS = "model.onnx", "untrained.onnx", "spectrograms.nc"
@@ -56,23 +54,6 @@ Workers = Annotated[int, typer.Option(min=1, help="Processes that embed.")]
 ModelFile = Annotated[
     Path | None, typer.Option("--model", help="Model file; default: the embedded one.")
 ]
-
-
-@app.command()
-def spectrograms(
-    recipe: RecipeFile,
-    data: DataFolder,
-    out: Annotated[Path, typer.Option(help="Where the netCDF file goes.")],
-    as_json: Json = False,
-) -> None:
-    """Compute the frames of a data set, to train on several times.
-
-    Example: streamdeep-train spectrograms trainer/recipes/esc10.toml --data ESC-10 --out esc10.nc
-    """
-    loaded = load_toml(recipe, Recipe)
-    made = make_spectrograms(find_clips(data), loaded.frontend.stored())
-    save_spectrograms(out, made)
-    _tell(_about(made) | {"file": str(out)}, as_json=as_json)
 
 
 @app.command()
@@ -305,6 +286,7 @@ def _tell(result: dict[str, Any], *, as_json: bool) -> None:
         typer.echo(f"{key}: {shown}")
 
 
+spectrogram_commands.register(app)
 table_commands.register(app)
 
 

@@ -118,7 +118,9 @@ class FitRecipe(Strict):
         seed: of initial weights, held-out part, crops, gains and dropouts.
         threads: torch's.
         accelerator: what Fabric runs on; a run is repeatable to the bit on ``cpu``.
-        tensorboard: also write the losses for TensorBoard.
+        patience: stop when so many epochs brought no lower loss on the held-out clips; the last epoch's
+            weights are kept. None runs all epochs.
+        tensorboard: also write losses, embeddings and reconstructions for TensorBoard.
     """
 
     epochs: int = Field(default=40, ge=0)
@@ -132,6 +134,7 @@ class FitRecipe(Strict):
     seed: int = Field(default=0, ge=0, lt=1 << 32)
     threads: int = Field(default=1, ge=1, le=256)
     accelerator: Literal["cpu", "cuda", "auto"] = "cpu"
+    patience: int | None = Field(default=None, ge=1)
     tensorboard: bool = False
 
 

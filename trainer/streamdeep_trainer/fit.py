@@ -6,6 +6,7 @@ own number, so that a run that was interrupted goes on to the very same weights.
 (``models``), the crops (``crops``), what becomes of the result (``export``).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.crops import draw_crops
 from streamdeep_trainer.levels import learn_levels
 from streamdeep_trainer.models.networks import Network
+from streamdeep_trainer.monitor import Monitor
 from streamdeep_trainer.objectives import rmse
 from streamdeep_trainer.progress import progress
 from streamdeep_trainer.spectrograms import Spectrograms
@@ -68,7 +70,7 @@ def fit(
         groups = optimiser.state_dict()["param_groups"]
         optimiser.load_state_dict(adam_state(state.optimiser, groups))
     model, adam = fabric.setup(network, optimiser)
-    writer = _tensorboard(run) if recipe.fit.tensorboard else None
+    monitor = _monitor(run, spectrograms, held_out, state) if recipe.fit.tensorboard else None
 
     batches = -(-len(training) // recipe.fit.batch_size)
     n_steps = batches * (recipe.fit.epochs - state.n_epochs)
@@ -110,10 +112,6 @@ def fit(
                     levels=state.levels,
                 ),
             )
-            if writer is not None:
-                writer.add_scalar("rmse/training", losses[0], epoch)
-                if losses[1] is not None:
-                    writer.add_scalar("rmse/validation", losses[1], epoch)
             state = replace(
                 state,
                 recipe=recipe,
@@ -123,9 +121,36 @@ def fit(
                 losses=(*state.losses, losses),
             )
             save_checkpoint(path, state)
-    if writer is not None:
-        writer.close()
+            if monitor is not None:
+                monitor.epoch(epoch, network, state.losses)
+            if is_stale(state.losses, recipe.fit.patience):
+                break
+    if monitor is not None:
+        monitor.close()
     return state
+
+
+def is_stale(losses: Sequence[tuple[float, float | None]], patience: int | None) -> bool:
+    """Whether the last ``patience`` epochs brought no lower loss on the held-out clips."""
+    held_out = [validation for _, validation in losses if validation is not None]
+    if patience is None or len(held_out) <= patience:
+        return False
+    return min(held_out[-patience:]) >= min(held_out[:-patience])
+
+
+def _monitor(
+    run: Path, spectrograms: Spectrograms, held_out: NDArray[np.int64], state: Checkpoint
+) -> Monitor:
+    rows = held_out if len(held_out) else np.arange(min(16, len(spectrograms.clips)))
+    frames, lengths = draw_crops(
+        spectrograms,
+        rows[:64],
+        length_frames=state.recipe.segment.config(spectrograms.frontend).length_frames,
+        levels=state.levels,
+        gain_db=0.0,
+        random=None,
+    )
+    return Monitor(run, frames, lengths)
 
 
 def _opening(recipe: Recipe, spectrograms: Spectrograms, path: Path, *, resume: bool) -> Checkpoint:
@@ -161,7 +186,7 @@ def _opening(recipe: Recipe, spectrograms: Spectrograms, path: Path, *, resume: 
 def _decisive(recipe: Recipe) -> dict[str, Any]:
     """The parts of a recipe that decide an epoch's weights."""
     return recipe.model_dump(include={"frontend", "segment", "model", "fit"}) | {
-        "fit": recipe.fit.model_dump(exclude={"epochs", "tensorboard", "threads"})
+        "fit": recipe.fit.model_dump(exclude={"epochs", "patience", "tensorboard", "threads"})
     }
 
 
@@ -214,9 +239,3 @@ def validation_loss(
             squares += rmse(reconstruction, target, on_device).item() ** 2 * int(lengths.sum())
             values += int(lengths.sum())
     return float((squares / values) ** 0.5)
-
-
-def _tensorboard(run: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202 - torch's class is untyped
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(str(run / "tensorboard"))
