@@ -204,7 +204,10 @@ def test_an_interrupt_ends_with_130(monkeypatch, capsys, tmp_path, tones):
     assert err == "streamdeep-train: interrupted; what was written is whole\n"
 
 
-@pytest.mark.parametrize("command", ["fit", "spectrograms", "export", "embed", "evaluate", "head"])
+@pytest.mark.parametrize(
+    "command",
+    ["fit", "spectrograms", "export", "embed", "evaluate", "predict", "head", "fuse-models"],
+)
 def test_every_help_has_an_example(monkeypatch, capsys, command):
     code, out, _ = run(monkeypatch, capsys, command, "--help")
     assert code == 0

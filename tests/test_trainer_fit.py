@@ -110,6 +110,7 @@ def test_crops_have_their_clips_length_at_most():
         np.arange(8),
         length_frames=24,
         levels=(-90.0, -20.0),
+        frontend=RECIPE.frontend,
         gain_db=6.0,
         random=np.random.default_rng(0),
     )

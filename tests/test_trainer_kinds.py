@@ -1,5 +1,7 @@
 """Every kind of model in a recipe trains, resumes, exports and runs in the engine's own pipeline."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -83,3 +85,28 @@ def test_options_of_another_kind_and_contradictions_are_refused():
         shape_of(recipe_of("f-rae", window_bands=7))
     with pytest.raises(ConfigurationError, match="frame_dropout"):
         shape_of(with_fit(recipe_of("exact"), frame_dropout=0.5))
+
+
+def test_audeeps_level_trains_on_whole_segments_and_exports_a_model_that_waits_for_them(tmp_path):
+    plain = recipe_of("exact").model_dump()
+    plain["frontend"] |= {
+        "level": "segment",
+        "clip_below_db": -60.0,
+        "pre_emphasis": 0.95,
+        "remove_frame_mean": True,
+    }
+    recipe = Recipe.model_validate(plain)
+    made = replace(random_spectrograms(), frontend=recipe.frontend.stored())
+    model_bytes = export_model(fit(recipe, made, run=tmp_path), made)
+    model = Model(onnxfile.check(model_bytes, onnxfile.ENCODER_OPERATORS, "exact"), "exact")
+    model.prove()
+    assert not model.incremental
+    assert model.contract.frontend.views[0].level.kind == "segment"
+    pipeline = Pipeline(model, 8000, 1)
+    found = pipeline.push(Block(noise(12_000), 0)) + pipeline.flush()
+    quieter = Pipeline(model, 8000, 1)
+    again = quieter.push(Block(noise(12_000) * np.float32(0.25), 0)) + quieter.flush()
+    for one, other in zip(
+        found, again, strict=True
+    ):  # relative to the maximum: a gain changes nothing
+        np.testing.assert_allclose(one.vector, other.vector, atol=1e-5)

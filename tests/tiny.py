@@ -6,9 +6,14 @@ import numpy as np
 
 from streamdeep import onnxfile
 from streamdeep.config import FixedLevel, FrontendConfig, SegmentConfig, View
-from streamdeep.encoder.contract import EncoderContract
 from streamdeep.encoder.model import Model
-from streamdeep_trainer.graph import EncoderWeights, GruLayer, Projection, write_encoder
+from streamdeep_trainer.graph import (
+    EncoderWeights,
+    GruLayer,
+    Projection,
+    encoder_contract,
+    write_encoder,
+)
 from streamdeep_trainer.modelfile import seal_model
 
 RATE_HZ = 8000
@@ -22,7 +27,7 @@ FRONTEND = FrontendConfig(
 SEGMENT = SegmentConfig(length_frames=24, hop_frames=10)
 
 
-def weights(readout="pooled", units=(12, 9), n_inputs=20, seed=0):
+def weights(readout="pooled", units=(12, 9), n_inputs=20, seed=0, whole=False):
     random = np.random.default_rng(seed)
 
     def draw(*shape):
@@ -36,28 +41,20 @@ def weights(readout="pooled", units=(12, 9), n_inputs=20, seed=0):
         width = size
     if readout == "final":
         return EncoderWeights(
-            layers, "final", projection=Projection(draw(sum(units), 16), draw(16))
+            layers, "final", projection=Projection(draw(sum(units), 16), draw(16)), whole=whole
         )
-    return EncoderWeights(layers, "pooled", unit_means=0.1 * draw(sum(units)))
+    return EncoderWeights(layers, "pooled", unit_means=0.1 * draw(sum(units)), whole=whole)
 
 
 @cache
 def tiny_content(readout="pooled", frontend=FRONTEND, segment=SEGMENT, units=(12, 9), seed=0):
-    drawn = weights(readout, units, frontend.n_features, seed)
-    contract = EncoderContract(
-        cell="gru",
-        units=units,
-        readout=readout,
-        dim=drawn.dim,
-        state_width=drawn.state_width,
-        incremental=True,
-    )
+    drawn = weights(readout, units, frontend.n_features, seed, whole=not frontend.causal)
     graph = write_encoder(drawn, frontend.n_features)
     return seal_model(
         graph,
         frontend=frontend,
         segment=segment,
-        encoder=contract,
+        encoder=encoder_contract(drawn),
         provenance={"name": f"tiny-{readout}-{seed}"},
     )
 

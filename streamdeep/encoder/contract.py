@@ -153,6 +153,14 @@ class Contract(Strict):
     decoder: str | None = None
     extensions: dict[str, Any] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.encoder.incremental and not self.frontend.causal:
+            raise ValueError(
+                "frames that need the whole segment cannot feed an incremental encoder"
+            )
+        return self
+
     @property
     def name(self) -> str:
         """What the model is called."""

@@ -1,13 +1,15 @@
-"""Linear classifiers on segment embeddings, with one decision per file.
+"""Classifiers on segment embeddings: the linear ones, the choice of their C, and one decision per file.
 
-Rows are segments, answers are per file: the mean of the decision function over a file's segments. A file
-is in one fold with all of its segments. The regularisation is chosen by inner folds of the training part,
-so that test folds choose nothing. The only module, with ``evaluate``, that knows scikit-learn.
+Rows are segments, answers are per file: the mean of the decision function over a file's segments, or their
+votes. A file is on one side with all of its segments. The regularisation is chosen by inner folds of the
+training part, so that test folds choose nothing. Not here: the neural classifier (``mlp``), who is trained and
+asked (``judging``). The only module that fits scikit-learn's classifiers.
 """
 
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,19 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-MakeClassifier = Callable[[float, int], Pipeline]
+from streamdeep.errors import ConfigurationError
+from streamdeep_trainer.balance import balanced_rows
+from streamdeep_trainer.decisions import Classifier, mean_values, vote_shares
+
+UNREGULARISED = 0.0
+"""The C of a classifier that has none."""
+
+_N_INNER = 5
+
+
+_Fitted = TypeVar("_Fitted", bound=Classifier)
+
+MakeClassifier = Callable[[float, int], Classifier]
 """From a regularisation C and a seed to an unfitted classifier."""
 
 
@@ -62,8 +76,8 @@ def logistic(c: float, seed: int) -> Pipeline:
 
 
 def fit_quietly(
-    classifier: Pipeline, vectors: NDArray[np.float32], labels: NDArray[np.int64]
-) -> Pipeline:
+    classifier: _Fitted, vectors: NDArray[np.float32], labels: NDArray[np.int64]
+) -> _Fitted:
     """Fit; a solver that stops before it has converged is no error: its accuracy is what counts.
 
     On one BLAS thread: the matrices are small, and threads that wait for each other beside other work made
@@ -71,12 +85,12 @@ def fit_quietly(
     """
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted: Pipeline = classifier.fit(vectors, labels)
-    return fitted
+        classifier.fit(vectors, labels)
+    return classifier
 
 
 def decide(
-    classifier: Pipeline, vectors: NDArray[np.float32], clips: NDArray[np.int64]
+    classifier: Classifier, vectors: NDArray[np.float32], clips: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """One class per file.
 
@@ -84,15 +98,16 @@ def decide(
         The clips that occur, ascending, and the class of each: the largest mean decision value over its
         rows.
     """
-    values = classifier.decision_function(vectors)
-    if values.ndim == 1:  # two classes: scikit-learn gives the second one's value alone
-        values = np.stack((-values, values), axis=1)
-    found, places = np.unique(clips, return_inverse=True)
-    sums = np.zeros((len(found), values.shape[1]))
-    np.add.at(sums, places, values)
-    best = (sums / np.bincount(places)[:, None]).argmax(axis=1)
-    classes: NDArray[np.int64] = classifier.classes_[best]
-    return found, classes
+    found, means = mean_values(classifier, vectors, clips)
+    return found, classifier.classes_[means.argmax(axis=1)]
+
+
+def vote(
+    classifier: Classifier, vectors: NDArray[np.float32], clips: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """As :func:`decide`, but the class that most of a file's rows are given; ties go to the lowest."""
+    found, shares = vote_shares(classifier, vectors, clips)
+    return found, classifier.classes_[shares.argmax(axis=1)]
 
 
 def choose_c(
@@ -102,6 +117,7 @@ def choose_c(
     grid: Sequence[float],
     make: MakeClassifier,
     seed: int,
+    majority_vote: bool = False,
 ) -> float:
     """The regularisation with the highest accuracy over the folds of the training part alone.
 
@@ -111,45 +127,113 @@ def choose_c(
         grid: ascending; ties go to the smaller one.
         make: the classifier.
         seed: of the classifier.
+        majority_vote: decide as :func:`vote` does.
+
+    Raises:
+        ConfigurationError: the training part has too few files to choose by.
     """
     if len(grid) == 1:
         return grid[0]
-    folds = _inner_folds(rows, training)
-    n_right = np.zeros(len(grid))
+    folds = inner_folds(rows, training)
+    n_right, n_folds = np.zeros(len(grid)), 0
     for fold in np.unique(folds[rows.clips[training]]):
         out = training & (folds[rows.clips] == fold)
         inside = training & ~out
+        if len(np.unique(rows.labels[rows.clips[inside]])) < 2:
+            continue  # all but one class are in this fold alone: nothing can be learnt without it
+        n_folds += 1
         for column, c in enumerate(grid):
             fitted = fit_quietly(
                 make(c, seed), rows.vectors[inside], rows.labels[rows.clips[inside]]
             )
-            clips, classes = decide(fitted, rows.vectors[out], rows.clips[out])
+            answer = vote if majority_vote else decide
+            clips, classes = answer(fitted, rows.vectors[out], rows.clips[out])
             n_right[column] += (classes == rows.labels[clips]).sum()
+    if n_folds == 0:
+        raise ConfigurationError(
+            "there are too few files per class to choose the regularisation by; give one C"
+        )
     return grid[int(n_right.argmax())]
 
 
-def _inner_folds(rows: Rows, training: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The folds themselves; where the training part has but one, two dealt class by class."""
+def inner_folds(rows: Rows, training: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The folds themselves; where the training part has but one, five dealt class by class."""
     clips = np.unique(rows.clips[training])
     if len(np.unique(rows.folds[clips])) > 1:
         return rows.folds
     folds = rows.folds.copy()
     for label in np.unique(rows.labels[clips]):
         of_class = clips[rows.labels[clips] == label]
-        folds[of_class] = np.arange(len(of_class)) % 2
+        folds[of_class] = np.arange(len(of_class)) % _N_INNER
     return folds
+
+
+def answer_split(
+    rows: Rows,
+    training: NDArray[np.bool_],
+    tested: NDArray[np.bool_],
+    *,
+    grid: Sequence[float],
+    make: MakeClassifier,
+    seed: int,
+    upsample: bool = False,
+    majority_vote: bool = False,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
+    """Train on some clips, answer for others.
+
+    Args:
+        rows: all rows; their ``folds`` are the inner ones.
+        training: ``(clips,)`` bool.
+        tested: ``(clips,)`` bool.
+        grid: regularisations to choose from, ascending; empty if the classifier has none.
+        make: the classifier.
+        seed: of the classifier, and of what is drawn to balance the classes.
+        upsample: repeat training files until all classes have as many; nothing else is repeated.
+        majority_vote: decide as :func:`vote` does, not :func:`decide`.
+
+    Returns:
+        The tested clips, the class given to each, and the C that the training part chose.
+    """
+    fitted, c = learn(
+        rows,
+        training,
+        grid=grid,
+        make=make,
+        seed=seed,
+        upsample=upsample,
+        majority_vote=majority_vote,
+    )
+    asked = tested[rows.clips]
+    answer = vote if majority_vote else decide
+    clips, classes = answer(fitted, rows.vectors[asked], rows.clips[asked])
+    return clips, classes, c
+
+
+def learn(
+    rows: Rows,
+    training: NDArray[np.bool_],
+    *,
+    grid: Sequence[float],
+    make: MakeClassifier,
+    seed: int,
+    upsample: bool = False,
+    majority_vote: bool = False,
+) -> tuple[Classifier, float]:
+    """The first half of :func:`answer_split`: the classifier and its C."""
+    taught = np.flatnonzero(training[rows.clips])
+    if upsample:
+        taught = balanced_rows(rows.clips[taught], rows.labels, seed=seed, rows=taught)
+    part = Rows(rows.vectors[taught], rows.clips[taught], rows.labels, rows.folds)
+    c = UNREGULARISED
+    if grid:
+        every = np.ones(len(taught), dtype=np.bool_)
+        c = choose_c(part, every, grid=grid, make=make, seed=seed, majority_vote=majority_vote)
+    return fit_quietly(make(c, seed), part.vectors, part.labels[part.clips]), c
 
 
 def answer_fold(
     rows: Rows, fold: int, *, grid: Sequence[float], make: MakeClassifier, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
-    """Train on the other folds, answer for this one.
-
-    Returns:
-        The fold's clips, the class given to each, and the C that the training part chose.
-    """
-    training = rows.folds[rows.clips] != fold
-    c = choose_c(rows, training, grid=grid, make=make, seed=seed)
-    fitted = fit_quietly(make(c, seed), rows.vectors[training], rows.labels[rows.clips[training]])
-    clips, classes = decide(fitted, rows.vectors[~training], rows.clips[~training])
-    return clips, classes, c
+    """Train on the other folds, answer for this one; see :func:`answer_split`."""
+    held_out = rows.folds == fold
+    return answer_split(rows, ~held_out, held_out, grid=grid, make=make, seed=seed)

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from streamdeep.config import load_toml
 from streamdeep.encoder.model import default_model_path, load_model
 from streamdeep.errors import StreamdeepError
-from streamdeep_trainer import spectrogram_commands, table_commands
+from streamdeep_trainer import evaluate_commands, spectrogram_commands, table_commands
 from streamdeep_trainer.config import HeadRecipe, Recipe
 from streamdeep_trainer.datasets.layouts import find_clips
 from streamdeep_trainer.spectrograms import (
@@ -153,52 +152,6 @@ def embed(
 
 
 @app.command()
-def evaluate(
-    run: RunFolder,
-    data: DataFolder,
-    inductive: Annotated[
-        bool,
-        typer.Option("--inductive", help="Also train once per fold, without that fold's clips."),
-    ] = False,
-    seed: Seed = None,
-    workers: Workers = 1,
-    as_json: Json = False,
-) -> None:
-    """Judge a run by cross-validation, beside its untrained twin and the pooled log-Mel frames.
-
-    Example: streamdeep-train evaluate runs/quick --data ESC-10 --json
-    """
-    from streamdeep_trainer.baselines import quoted
-    from streamdeep_trainer.baselines.pooled_logmel import pooled_logmel
-    from streamdeep_trainer.checkpoint import load_checkpoint
-    from streamdeep_trainer.embed import embed_clips
-    from streamdeep_trainer.evaluate import evaluate as judge
-    from streamdeep_trainer.fit import CHECKPOINT
-    from streamdeep_trainer.inductive import evaluate_inductively
-    from streamdeep_trainer.report import as_json as report_json
-    from streamdeep_trainer.report import as_table
-    from streamdeep_trainer.steps import kept_spectrograms
-
-    recipe = load_checkpoint(run / CHECKPOINT).recipe.with_seed(seed)
-    clips, scores = find_clips(data), []
-    for name, file in ((recipe.model.name, MODEL), ("untrained twin", UNTRAINED)):
-        found = embed_clips(clips, run / file, workers=workers)
-        _warn_of(found.skipped)
-        scores.append(judge(name, found.clips, found.vectors, found.clip_rows, recipe.evaluate))
-    contract = load_model(run / MODEL).contract
-    pooled = pooled_logmel(clips, contract.frontend, contract.segment)
-    scores.append(judge("pooled log-Mel", *pooled, recipe.evaluate))
-    if inductive:
-        made = kept_spectrograms(recipe, data, run / SPECTROGRAMS)
-        scores.insert(1, evaluate_inductively(recipe, clips, made, run=run / "inductive"))
-    figures = quoted.ESC10 if recipe.evaluate.quoted == "esc10" else ()
-    if as_json:
-        _tell(report_json(scores, figures), as_json=True)
-    else:
-        Console().print(as_table(scores, figures))
-
-
-@app.command()
 def head(
     data: DataFolder,
     out: Annotated[Path, typer.Option(help="Where the head file goes.")],
@@ -286,6 +239,7 @@ def _tell(result: dict[str, Any], *, as_json: bool) -> None:
         typer.echo(f"{key}: {shown}")
 
 
+evaluate_commands.register(app)
 spectrogram_commands.register(app)
 table_commands.register(app)
 

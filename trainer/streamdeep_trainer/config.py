@@ -12,7 +12,9 @@ from streamdeep.config import (
     Channel,
     FixedLevel,
     FrontendConfig,
+    Level,
     SegmentConfig,
+    SegmentLevel,
     Strict,
     View,
     hop_frames_from_seconds,
@@ -38,7 +40,12 @@ class FrontendRecipe(Strict):
         scale: Mel bank, see :class:`streamdeep.config.View`.
         bands: how many.
         channel: what is made of several channels.
-        floor_db: what becomes -1, or ``auto``: learnt from the training data (``levels``).
+        pre_emphasis: 0 is off; auDeep has 0.95.
+        remove_frame_mean: as auDeep does.
+        level: ``fixed`` is causal and streams; ``segment`` is auDeep's, relative to the segment's maximum.
+        clip_below_db: for ``segment``; the range below the maximum that is kept.
+        clip_above_db: for ``segment``.
+        floor_db: for ``fixed``, what becomes -1, or ``auto``: learnt from the training data (``levels``).
         ceiling_db: what becomes +1, or ``auto``.
     """
 
@@ -48,31 +55,47 @@ class FrontendRecipe(Strict):
     scale: Literal["htk", "slaney"] = "htk"
     bands: int = 128
     channel: Channel = "mean"
+    pre_emphasis: float = Field(default=0.0, ge=0.0, lt=1.0)
+    remove_frame_mean: bool = False
+    level: Literal["fixed", "segment"] = "fixed"
+    clip_below_db: float | None = Field(default=None, lt=0.0)
+    clip_above_db: float | None = Field(default=None, le=0.0)
     floor_db: Db | Literal["auto"] = "auto"
     ceiling_db: Db | Literal["auto"] = "auto"
 
     def config(self, floor_db: float, ceiling_db: float) -> FrontendConfig:
-        """The engine's configuration with these levels.
+        """The engine's configuration, with these levels where they are fixed.
 
         Raises:
             ConfigurationError: window or hop is no whole number of samples.
         """
+        if self.level == "segment":
+            level: Level = SegmentLevel(
+                clip_below_db=self.clip_below_db, clip_above_db=self.clip_above_db
+            )
+        else:
+            level = FixedLevel(floor_db=floor_db, ceiling_db=ceiling_db)
+        return self._with(level)
+
+    def stored(self) -> FrontendConfig:
+        """As :meth:`config`, over the range in which spectrograms are kept."""
+        return self._with(FixedLevel(floor_db=STORED_FLOOR_DB, ceiling_db=STORED_CEILING_DB))
+
+    def _with(self, level: Level) -> FrontendConfig:
         view = View(
             channel=self.channel,
             window_samples=self._samples(self.window_s, "window_s"),
             scale=self.scale,
             n_bands=self.bands,
-            level=FixedLevel(floor_db=floor_db, ceiling_db=ceiling_db),
+            level=level,
         )
         return FrontendConfig(
             sample_rate_hz=self.sample_rate_hz,
             hop_samples=self._samples(self.hop_s, "hop_s"),
+            pre_emphasis=self.pre_emphasis,
+            remove_frame_mean=self.remove_frame_mean,
             views=(view,),
         )
-
-    def stored(self) -> FrontendConfig:
-        """As :meth:`config`, over the range in which spectrograms are kept."""
-        return self.config(STORED_FLOOR_DB, STORED_CEILING_DB)
 
     def _samples(self, seconds: float, key: str) -> int:
         samples = seconds * self.sample_rate_hz

@@ -8,7 +8,8 @@ go along.
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeep_trainer.levels import normalised
+from streamdeep_trainer.config import FrontendRecipe
+from streamdeep_trainer.levels import to_input
 from streamdeep_trainer.spectrograms import Spectrograms
 
 
@@ -18,6 +19,7 @@ def draw_crops(
     *,
     length_frames: int,
     levels: tuple[float, float],
+    frontend: FrontendRecipe,
     gain_db: float,
     random: np.random.Generator | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -28,6 +30,7 @@ def draw_crops(
         rows: which clips.
         length_frames: a clip that is shorter gives all it has.
         levels: floor and ceiling in dB.
+        frontend: which level treatment.
         gain_db: evenly drawn between minus and plus this.
         random: None takes each clip's beginning at its own gain.
 
@@ -44,5 +47,5 @@ def draw_crops(
             start += random.integers(spectrograms.lengths[clip] - length + 1)
             gain = random.uniform(-gain_db, gain_db)
         decibels = spectrograms.values[start : start + length] + np.float32(gain)
-        frames[row, :length] = normalised(decibels, levels)
+        frames[row, :length] = to_input(decibels, levels, frontend)
     return frames, lengths

@@ -16,7 +16,7 @@ from streamdeep.encoder.model import Model
 from streamdeep.errors import ModelError
 from streamdeep_trainer.checkpoint import Checkpoint, network_from, untrained_network, weights_of
 from streamdeep_trainer.graph import encoder_contract, write_encoder
-from streamdeep_trainer.levels import normalised
+from streamdeep_trainer.levels import to_input
 from streamdeep_trainer.modelfile import seal_model
 from streamdeep_trainer.models.arrays import encoder_weights
 from streamdeep_trainer.models.encoder import Encoder
@@ -75,7 +75,7 @@ def export_model(
     frontend = recipe.frontend.config(*checkpoint.levels)
     segment = recipe.segment.config(frontend)
     segments = _segments(checkpoint, spectrograms)
-    weights = encoder_weights(encoder, _unit_means(encoder, segments))
+    weights = encoder_weights(encoder, _unit_means(encoder, segments), whole=not frontend.causal)
     graph = write_encoder(weights, frontend.n_features)
     contract = encoder_contract(weights)
     draft = _load(seal_model(graph, frontend=frontend, segment=segment, encoder=contract))
@@ -122,7 +122,8 @@ def _segments(checkpoint: Checkpoint, spectrograms: Spectrograms) -> _Segments:
     for start, length in zip(spectrograms.starts, spectrograms.lengths, strict=True):
         for first, last in segment_spans(int(length), segment):
             rows = slice(start + first, start + last)
-            frames.append(normalised(spectrograms.values[rows], checkpoint.levels))
+            decibels = spectrograms.values[rows]
+            frames.append(to_input(decibels, checkpoint.levels, checkpoint.recipe.frontend))
             energies.append(float(spectrograms.energies[rows].mean()))
     return _Segments(frames, np.array(energies))
 

@@ -26,7 +26,7 @@ from streamdeep_trainer.checkpoint import (
     untrained_network,
     weights_of,
 )
-from streamdeep_trainer.config import Recipe
+from streamdeep_trainer.config import FrontendRecipe, Recipe
 from streamdeep_trainer.crops import draw_crops
 from streamdeep_trainer.levels import learn_levels
 from streamdeep_trainer.models.networks import Network
@@ -87,6 +87,7 @@ def fit(
                     rows,
                     length_frames=length_frames,
                     levels=state.levels,
+                    frontend=recipe.frontend,
                     gain_db=recipe.fit.gain_db,
                     random=random,
                 )
@@ -110,6 +111,7 @@ def fit(
                     held_out,
                     length_frames=length_frames,
                     levels=state.levels,
+                    frontend=recipe.frontend,
                 ),
             )
             state = replace(
@@ -147,6 +149,7 @@ def _monitor(
         rows[:64],
         length_frames=state.recipe.segment.config(spectrograms.frontend).length_frames,
         levels=state.levels,
+        frontend=state.recipe.frontend,
         gain_db=0.0,
         random=None,
     )
@@ -217,6 +220,7 @@ def validation_loss(
     *,
     length_frames: int,
     levels: tuple[float, float],
+    frontend: FrontendRecipe,
 ) -> float | None:
     """RMSE over the beginnings of some clips, nothing dropped, at their own gain; None for no clips."""
     if not len(rows):
@@ -231,6 +235,7 @@ def validation_loss(
                 some,
                 length_frames=length_frames,
                 levels=levels,
+                frontend=frontend,
                 gain_db=0.0,
                 random=None,
             )

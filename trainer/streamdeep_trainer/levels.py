@@ -8,6 +8,7 @@ the quietest bands; what is cut off above is clipped peaks. On ESC-10: -90 and -
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeep.frontend.normalise import stretch
 from streamdeep_trainer.config import FrontendRecipe
 
 SILENCE_DB = -120.0
@@ -35,6 +36,27 @@ def learn_levels(decibels: NDArray[np.float32], recipe: FrontendRecipe) -> tuple
     if recipe.ceiling_db != "auto":
         return floor, recipe.ceiling_db
     return floor, max(ceiling, floor + 20.0)
+
+
+def to_input(
+    decibels: NDArray[np.float32], levels: tuple[float, float], recipe: FrontendRecipe
+) -> NDArray[np.float32]:
+    """A segment's stored dB to what the encoder eats.
+
+    Args:
+        decibels: ``(frames, features)`` of one segment or crop.
+        levels: floor and ceiling; used where the recipe's level is ``fixed``.
+        recipe: which level treatment.
+    """
+    if recipe.level == "fixed":
+        return normalised(decibels, levels)
+    loudest = decibels.max(initial=-np.inf)
+    if loudest < SILENCE_DB:
+        return np.full(decibels.shape, -1.0, dtype=np.float32)
+    relative = np.clip(
+        decibels.astype(np.float64) - loudest, recipe.clip_below_db, recipe.clip_above_db
+    )
+    return stretch(relative, decibels.shape).astype(np.float32)
 
 
 def normalised(decibels: NDArray[np.float32], levels: tuple[float, float]) -> NDArray[np.float32]:

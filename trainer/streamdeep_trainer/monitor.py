@@ -49,7 +49,9 @@ class Monitor:
             embeddings = network.encoder(frames, lengths)
             reconstruction, target = network(frames, lengths)
         self._writer.add_scalar("embedding/mean", embeddings.mean(), number)
-        self._writer.add_scalar("embedding/deviation", embeddings.std(dim=0, correction=0).mean(), number)
+        self._writer.add_scalar(
+            "embedding/deviation", embeddings.std(dim=0, correction=0).mean(), number
+        )
         self._writer.add_histogram("embedding/values", embeddings, number)
         for index in range(min(N_PICTURES, len(frames))):
             length = int(lengths[index])

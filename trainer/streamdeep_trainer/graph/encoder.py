@@ -57,7 +57,7 @@ def encoder_contract(weights: EncoderWeights) -> EncoderContract:
     frequency encoder, with ``bidirectional`` in front where layers over time run backwards too.
     """
     layers = weights.layers
-    words = [] if weights.incremental else ["bidirectional"]
+    words = ["bidirectional"] if weights.backward_layers else []
     if weights.frequency is not None:
         words.append("frequency-time" if layers else "frequency")
         layers = layers or weights.frequency.layers

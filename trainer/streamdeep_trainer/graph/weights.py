@@ -128,6 +128,7 @@ class EncoderWeights:
         projection: final only; without layers over time the last frame's code is the embedding.
         backward_layers: a second stack, from the last frame to the first; or none.
         frequency: what each frame goes through first.
+        whole: the graph takes whole segments only, because the front-end must see them whole.
         wide_sums: pooled sums are exact and take two values of the state each, see ``sums``.
     """
 
@@ -137,12 +138,13 @@ class EncoderWeights:
     projection: Projection | None = None
     backward_layers: Sequence[RecurrentLayer] = ()
     frequency: FrequencyWeights | None = None
+    whole: bool = False
     wide_sums: bool = False
 
     @property
     def incremental(self) -> bool:
         """Whether frames may come in any cut; layers that run backwards need the segment's end."""
-        return not self.backward_layers
+        return not (self.backward_layers or self.whole)
 
     @property
     def n_outputs(self) -> int:

@@ -20,19 +20,23 @@ from streamdeep_trainer.models.cells import ResetBeforeGru
 from streamdeep_trainer.models.encoder import Encoder, FrequencyEncoder
 
 
-def encoder_weights(encoder: Encoder, unit_means: NDArray[np.float32]) -> EncoderWeights:
+def encoder_weights(
+    encoder: Encoder, unit_means: NDArray[np.float32], *, whole: bool = False
+) -> EncoderWeights:
     """Everything that the graph of an encoder needs.
 
     Args:
         encoder: of any network.
         unit_means: ``(encoder.shape.n_outputs,)`` float32, the means over the training data of what
             ``encoder.outputs`` gives; used for a pooled readout.
+        whole: the graph is to see whole segments only, because the front-end does.
     """
     return EncoderWeights(
         layers=_layers(encoder.layers),
         readout=encoder.shape.readout,
         unit_means=unit_means if encoder.shape.readout == "pooled" else None,
         projection=_projection(encoder.projection),
+        whole=whole,
         backward_layers=_layers(encoder.backward_layers),
         frequency=None if encoder.frequency is None else _frequency(encoder.frequency),
         # Codes stand still in silence, exactly; recurrent outputs hardly ever do, and narrow sums are faster.

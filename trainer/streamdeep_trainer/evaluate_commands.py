@@ -1,0 +1,251 @@
+"""The commands that judge and use features: ``evaluate`` and ``predict``.
+
+This module reads arguments, calls the steps and shows what they return. Not here: what a run or a table is
+judged by (``evaluate``, ``inductive``), classifiers (``classify``, ``mlp``).
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamdeep.errors import ConfigurationError, SourceError
+from streamdeep_trainer.baselines.quoted import Quoted
+from streamdeep_trainer.config import EvaluateRecipe
+from streamdeep_trainer.methods import Choice, ClassifierName
+
+if TYPE_CHECKING:
+    from streamdeep_trainer.judging import Partitions
+
+Classifier = Annotated[
+    ClassifierName,
+    typer.Option(
+        "--classifier",
+        help="Linear, auDeep's MLP with ordinary logits, or exactly as auDeep has it.",
+    ),
+]
+Complexity = Annotated[
+    float | None,
+    typer.Option(
+        "--complexity", help="C of linear-svm. Default: chosen within each training part."
+    ),
+]
+MlpOptions = Annotated[
+    str | None,
+    typer.Option(
+        "--mlp",
+        help="Changes to the MLP: layers, units, keep, learning_rate, epochs; as keep=0.4,epochs=200.",
+    ),
+]
+Upsample = Annotated[
+    bool,
+    typer.Option("--upsample", help="Repeat files of rare classes, in the training part alone."),
+]
+MajorityVote = Annotated[
+    bool,
+    typer.Option(
+        "--majority-vote", help="A file's chunks vote. Default: the mean over them decides."
+    ),
+]
+TrainPartitions = Annotated[
+    str | None, typer.Option(help="Train on these, as train,devel. Default: cross-validate.")
+]
+EvalPartitions = Annotated[str | None, typer.Option(help="Judge these, as test.")]
+Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to a program."""
+    app.command()(evaluate)
+    app.command()(predict)
+
+
+def evaluate(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH",
+            help="Folder of a run that `fit` made, or a table, embeddings or auDeep's .nc.",
+        ),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            help="With a run: folder of sound files, one folder per class, or ESC's old layout.",
+        ),
+    ] = None,
+    classifier: Classifier = "linear-svm",
+    complexity: Complexity = None,
+    mlp: MlpOptions = None,
+    repeat: Annotated[
+        int | None, typer.Option(min=1, help="Judge so many times, with seeds one after the other.")
+    ] = None,
+    upsample: Upsample = False,
+    majority_vote: MajorityVote = False,
+    train_partitions: TrainPartitions = None,
+    eval_partitions: EvalPartitions = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="How many to make where the data has none.")
+    ] = None,
+    confusion: Annotated[
+        Path | None,
+        typer.Option("--confusion", help="Draw the confusion matrix of the first row, .png."),
+    ] = None,
+    inductive: Annotated[
+        bool,
+        typer.Option(
+            "--inductive", help="With a run: also train once per fold, without that fold's clips."
+        ),
+    ] = False,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of classifiers, made folds and --inductive's trainings."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="With a run: processes that embed.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Judge features per file; a run beside its untrained twin and the pooled log-Mel frames.
+
+    Example: streamdeep-train evaluate runs/quick --data ESC-10 --json
+    """
+    from rich.console import Console
+
+    from streamdeep_trainer.confusion import draw_confusion, refuse_other_suffix
+    from streamdeep_trainer.report import as_json as report_json
+    from streamdeep_trainer.report import as_table, classes_table
+    from streamdeep_trainer.subjects import judge_run, judge_table
+
+    if confusion is not None:
+        refuse_other_suffix(confusion)
+    if path.is_file() and (data is not None or inductive):
+        raise ConfigurationError(f"{path} is no folder of a run; leave out --data and --inductive")
+    if not path.is_file() and path.suffix == ".nc":
+        raise SourceError(f"there is no file {path}")
+    if not path.is_file() and data is None:
+        raise ConfigurationError(f"{path} is judged by sound files; say where they are with --data")
+    choice = Choice(classifier, complexity, mlp, upsample, majority_vote)
+    choice.method(EvaluateRecipe().c_grid)  # a wrong setting is said before the work
+    partitions = _partitions(train_partitions, eval_partitions)
+
+    def adapt(recipe: EvaluateRecipe) -> EvaluateRecipe:
+        first = recipe.seeds[0] if seed is None else seed
+        seeds = tuple(range(first, first + (repeat or 1)))
+        given = repeat is not None or seed is not None
+        changes = ({"seeds": seeds} if given else {}) | ({"n_folds": folds} if folds else {})
+        return recipe.model_copy(update=changes)
+
+    quoted: tuple[Quoted, ...] = ()
+    if data is None:
+        recipe = adapt(EvaluateRecipe())
+        scores = [judge_table(path, recipe, choice=choice, partitions=partitions)]
+    else:
+        scores, quoted = judge_run(
+            path,
+            data,
+            choice=choice,
+            adapt=adapt,
+            partitions=partitions,
+            seed=seed,
+            inductive=inductive,
+            workers=workers,
+            tell_skipped=_warn_of,
+        )
+    if confusion is not None:
+        draw_confusion(confusion, scores[0])
+    protocol = "cross-validated" if partitions is None else partitions.description
+    if as_json:
+        about = {"classifier": classifier, "protocol": protocol}
+        about |= {} if confusion is None else {"picture": str(confusion)}
+        typer.echo(json.dumps(report_json(scores, quoted) | about))
+        return
+    console = Console()
+    console.print(as_table(scores, quoted, protocol=f"{classifier}, {protocol}"))
+    console.print(classes_table(scores[0]))
+    if confusion is not None:
+        typer.echo(f"confusion matrix: {confusion}")
+
+
+def predict(
+    train_table: Annotated[
+        Path, typer.Option(help="Labelled table, embeddings or auDeep's .nc to learn from.")
+    ],
+    eval_table: Annotated[Path, typer.Option(help="The same, to be labelled.")],
+    out: Annotated[Path, typer.Option(help="Where the labels go: filename, tab, label.")],
+    classifier: Classifier = "linear-svm",
+    complexity: Complexity = None,
+    mlp: MlpOptions = None,
+    upsample: Upsample = False,
+    majority_vote: MajorityVote = False,
+    train_partitions: Annotated[
+        str | None, typer.Option(help="Learn from these, as train,devel. Default: all.")
+    ] = None,
+    eval_partitions: Annotated[
+        str | None, typer.Option(help="Label these, as test. Default: all.")
+    ] = None,
+    header: Annotated[
+        bool, typer.Option("--header", help="Begin with a line of column names.")
+    ] = False,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="One more column per class.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the classifier.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Label the files of one table with a classifier that learns from another, one label per file.
+
+    Example: streamdeep-train predict --train-table train.nc --eval-table new.nc --out labels.tsv
+    """
+    from streamdeep_trainer.examples import (
+        check_same_features,
+        clips_of_table,
+        only_partitions,
+    )
+    from streamdeep_trainer.predict import predict as answer
+    from streamdeep_trainer.predict import write_predictions
+    from streamdeep_trainer.tables.storage import read_table
+
+    choice = Choice(classifier, complexity, mlp, upsample, majority_vote)
+    method = choice.method(EvaluateRecipe().c_grid)
+    tables = read_table(train_table), read_table(eval_table)
+    check_same_features(*tables)
+    teaching = only_partitions(clips_of_table(tables[0]), _names(train_partitions), labelled=True)
+    asked = only_partitions(clips_of_table(tables[1]), _names(eval_partitions), labelled=False)
+    found = answer(teaching, asked, method=method, seed=seed, probabilities=probabilities)
+    write_predictions(out, found, header=header)
+    both = {clip.filename for clip in teaching[0]} & {clip.filename for clip in asked[0]}
+    if both:
+        typer.echo(f"{len(both)} files are learnt and labelled; the first: {min(both)}", err=True)
+    counts = {name: found.labels.count(name) for name in found.names}
+    result = {
+        "n_files": len(found.filenames),
+        "labels": counts,
+        "classifier": classifier,
+        "c": found.c or None,
+        "file": str(out),
+    }
+    if as_json:
+        typer.echo(json.dumps(result))
+        return
+    for name, count in counts.items():
+        typer.echo(f"{name}: {count}")
+    typer.echo(f"{len(found.filenames)} files labelled in {out}")
+
+
+def _partitions(training: str | None, tested: str | None) -> "Partitions | None":
+    from streamdeep_trainer.judging import Partitions
+
+    if training is None and tested is None:
+        return None
+    return Partitions(_names(training), _names(tested))
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def _warn_of(skipped: Sequence[tuple[str, str]]) -> None:
+    if skipped:
+        typer.echo(f"skipped {len(skipped)} clips; the first: {skipped[0][1]}", err=True)
