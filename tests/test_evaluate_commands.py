@@ -11,7 +11,7 @@ import typer
 from trainer_data import RECIPE, with_fit, write_tones
 
 from streamdeep_trainer import cli, evaluate_commands
-from streamdeep_trainer.predict import best_temperature, softmax
+from streamdeep_trainer.evaluation.predict import best_temperature, softmax
 from streamdeep_trainer.tables.splits import add_partitions
 from streamdeep_trainer.tables.storage import write_table
 from streamdeep_trainer.tables.table import make_table
@@ -135,10 +135,10 @@ def test_people_see_scores_classes_and_a_picture(run, monkeypatch):
 def trained(tmp_path_factory):
     """A run of one epoch and its data."""
     from streamdeep_trainer.datasets.layouts import find_clips
+    from streamdeep_trainer.evaluation.subjects import MODEL, SPECTROGRAMS, UNTRAINED
     from streamdeep_trainer.fit import fit
     from streamdeep_trainer.spectrograms import make_spectrograms, save_spectrograms
     from streamdeep_trainer.steps import export_into
-    from streamdeep_trainer.subjects import MODEL, SPECTROGRAMS, UNTRAINED
 
     folder = tmp_path_factory.mktemp("trained")
     data = write_tones(folder / "data", n_clips=4, esc=True)
@@ -165,7 +165,7 @@ def test_a_run_is_judged_beside_its_untrained_twin(tell, trained):
 
 
 def test_an_inductive_encoder_hears_training_partitions_alone(tell, trained, tmp_path, monkeypatch):
-    from streamdeep_trainer import inductive
+    from streamdeep_trainer.evaluation import inductive
 
     parts = tmp_path / "parts"
     for name in ("train", "test"):

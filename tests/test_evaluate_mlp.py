@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from streamdeep.errors import ConfigurationError
-from streamdeep_trainer.mlp import Mlp, MlpConfig, init_layers, logits
+from streamdeep_trainer.evaluation.mlp import Mlp, MlpConfig, init_layers, logits
 
 
 def blobs(n_rows=60, n_classes=3, dim=6, distance=4.0, seed=0):

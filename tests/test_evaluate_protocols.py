@@ -11,16 +11,29 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from streamdeep.errors import ConfigurationError
-from streamdeep_trainer.balance import balanced_rows
-from streamdeep_trainer.classify import Rows, answer_split, decide, fit_quietly, linear_svm, vote
 from streamdeep_trainer.config import EvaluateRecipe
 from streamdeep_trainer.datasets.clip import Clip
-from streamdeep_trainer.decisions import vote_shares
-from streamdeep_trainer.evaluate import evaluate
-from streamdeep_trainer.examples import clips_of_table, refuse_copies_without_folds
-from streamdeep_trainer.judging import Answer, Method, Partitions, rows_of, splits_of
-from streamdeep_trainer.methods import Choice
-from streamdeep_trainer.scoring import confusion, interval, macro_f1, summarise, unweighted_recall
+from streamdeep_trainer.evaluation.balance import balanced_rows
+from streamdeep_trainer.evaluation.classify import (
+    Rows,
+    answer_split,
+    decide,
+    fit_quietly,
+    linear_svm,
+    vote,
+)
+from streamdeep_trainer.evaluation.decisions import vote_shares
+from streamdeep_trainer.evaluation.evaluate import evaluate
+from streamdeep_trainer.evaluation.examples import clips_of_table, refuse_copies_without_folds
+from streamdeep_trainer.evaluation.judging import Answer, Method, Partitions, rows_of, splits_of
+from streamdeep_trainer.evaluation.methods import Choice
+from streamdeep_trainer.evaluation.scoring import (
+    confusion,
+    interval,
+    macro_f1,
+    summarise,
+    unweighted_recall,
+)
 from streamdeep_trainer.tables.table import make_table
 
 RECIPE = EvaluateRecipe(c_grid=(0.1,), n_folds=3)

@@ -6,14 +6,21 @@ import numpy as np
 import pytest
 
 from streamdeep.errors import ConfigurationError
-from streamdeep_trainer import classify
 from streamdeep_trainer.baselines.pooled_logmel import pool, pooled_logmel
 from streamdeep_trainer.baselines.quoted import ESC10
-from streamdeep_trainer.classify import Rows, answer_fold, decide, fit_quietly, linear_svm, logistic
 from streamdeep_trainer.config import EvaluateRecipe
 from streamdeep_trainer.datasets.clip import Clip
-from streamdeep_trainer.evaluate import evaluate, labelled_rows
-from streamdeep_trainer.report import as_json, as_table
+from streamdeep_trainer.evaluation import classify
+from streamdeep_trainer.evaluation.classify import (
+    Rows,
+    answer_fold,
+    decide,
+    fit_quietly,
+    linear_svm,
+    logistic,
+)
+from streamdeep_trainer.evaluation.evaluate import evaluate, labelled_rows
+from streamdeep_trainer.evaluation.report import as_json, as_table
 
 RECIPE = EvaluateRecipe(c_grid=(0.01, 0.1, 1.0), n_folds=3)
 

@@ -14,10 +14,10 @@ import typer
 from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep_trainer.baselines.quoted import Quoted
 from streamdeep_trainer.config import EvaluateRecipe
-from streamdeep_trainer.methods import Choice, ClassifierName
+from streamdeep_trainer.evaluation.methods import Choice, ClassifierName
 
 if TYPE_CHECKING:
-    from streamdeep_trainer.judging import Partitions
+    from streamdeep_trainer.evaluation.judging import Partitions
 
 Classifier = Annotated[
     ClassifierName,
@@ -113,10 +113,10 @@ def evaluate(
     """
     from rich.console import Console
 
-    from streamdeep_trainer.confusion import draw_confusion, refuse_other_suffix
-    from streamdeep_trainer.report import as_json as report_json
-    from streamdeep_trainer.report import as_table, classes_table
-    from streamdeep_trainer.subjects import judge_run, judge_table
+    from streamdeep_trainer.evaluation.confusion import draw_confusion, refuse_other_suffix
+    from streamdeep_trainer.evaluation.report import as_json as report_json
+    from streamdeep_trainer.evaluation.report import as_table, classes_table
+    from streamdeep_trainer.evaluation.subjects import judge_run, judge_table
 
     if confusion is not None:
         refuse_other_suffix(confusion)
@@ -198,13 +198,13 @@ def predict(
 
     Example: streamdeep-train predict --train-table train.nc --eval-table new.nc --out labels.tsv
     """
-    from streamdeep_trainer.examples import (
+    from streamdeep_trainer.evaluation.examples import (
         check_same_features,
         clips_of_table,
         only_partitions,
     )
-    from streamdeep_trainer.predict import predict as answer
-    from streamdeep_trainer.predict import write_predictions
+    from streamdeep_trainer.evaluation.predict import predict as answer
+    from streamdeep_trainer.evaluation.predict import write_predictions
     from streamdeep_trainer.tables.storage import read_table
 
     choice = Choice(classifier, complexity, mlp, upsample, majority_vote)
@@ -235,7 +235,7 @@ def predict(
 
 
 def _partitions(training: str | None, tested: str | None) -> "Partitions | None":
-    from streamdeep_trainer.judging import Partitions
+    from streamdeep_trainer.evaluation.judging import Partitions
 
     if training is None and tested is None:
         return None

@@ -13,11 +13,11 @@ import numpy as np
 
 from streamdeep.heads.head import Head
 from streamdeep.heads.writing import folded, write_linear_head
-from streamdeep_trainer.classify import Rows, choose_c, decide, fit_quietly, logistic
 from streamdeep_trainer.config import HeadRecipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.embed import EmbeddedClips, embed_clips
-from streamdeep_trainer.evaluate import labelled_rows
+from streamdeep_trainer.evaluation.classify import Rows, choose_c, decide, fit_quietly, logistic
+from streamdeep_trainer.evaluation.evaluate import labelled_rows
 from streamdeep_trainer.netcdf import versions
 
 N_FOLDS = 5

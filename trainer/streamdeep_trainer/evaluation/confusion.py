@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from streamdeep.errors import ConfigurationError
-from streamdeep_trainer.scoring import Scores
+from streamdeep_trainer.evaluation.scoring import Scores
 
 _MOST_NUMBERS = 30
 """Classes up to which counts fit into their squares."""

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from streamdeep_trainer.baselines.quoted import Quoted
-from streamdeep_trainer.scoring import Scores
+from streamdeep_trainer.evaluation.scoring import Scores
 
 
 def as_table(

@@ -22,8 +22,8 @@ from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from streamdeep.errors import ConfigurationError
-from streamdeep_trainer.balance import balanced_rows
-from streamdeep_trainer.decisions import Classifier, mean_values, vote_shares
+from streamdeep_trainer.evaluation.balance import balanced_rows
+from streamdeep_trainer.evaluation.decisions import Classifier, mean_values, vote_shares
 
 UNREGULARISED = 0.0
 """The C of a classifier that has none."""

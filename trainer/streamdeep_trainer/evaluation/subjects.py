@@ -8,10 +8,10 @@ from pathlib import Path
 
 from streamdeep_trainer.baselines.quoted import ESC10, Quoted
 from streamdeep_trainer.config import EvaluateRecipe
-from streamdeep_trainer.evaluate import evaluate
-from streamdeep_trainer.judging import Partitions
-from streamdeep_trainer.methods import Choice
-from streamdeep_trainer.scoring import Scores
+from streamdeep_trainer.evaluation.evaluate import evaluate
+from streamdeep_trainer.evaluation.judging import Partitions
+from streamdeep_trainer.evaluation.methods import Choice
+from streamdeep_trainer.evaluation.scoring import Scores
 
 MODEL, UNTRAINED, SPECTROGRAMS = "model.onnx", "untrained.onnx", "spectrograms.nc"
 """Names of files in a run's folder."""
@@ -28,7 +28,7 @@ def judge_table(
         SourceError: it cannot be read.
         ConfigurationError: it is no table, or labels or partitions are missing.
     """
-    from streamdeep_trainer.examples import clips_of_table, refuse_copies_without_folds
+    from streamdeep_trainer.evaluation.examples import clips_of_table, refuse_copies_without_folds
     from streamdeep_trainer.tables.storage import read_table
 
     table = read_table(path)
@@ -72,9 +72,9 @@ def judge_run(
     from streamdeep_trainer.checkpoint import load_checkpoint
     from streamdeep_trainer.datasets.layouts import find_clips
     from streamdeep_trainer.embed import embed_clips
+    from streamdeep_trainer.evaluation.inductive import evaluate_inductively
+    from streamdeep_trainer.evaluation.judging import splits_of
     from streamdeep_trainer.fit import CHECKPOINT
-    from streamdeep_trainer.inductive import evaluate_inductively
-    from streamdeep_trainer.judging import splits_of
     from streamdeep_trainer.steps import kept_spectrograms
 
     recipe = load_checkpoint(run / CHECKPOINT).recipe.with_seed(seed)

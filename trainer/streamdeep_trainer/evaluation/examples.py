@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from streamdeep.errors import ConfigurationError, MismatchError
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.folds import with_held_out
-from streamdeep_trainer.judging import in_partitions
+from streamdeep_trainer.evaluation.judging import in_partitions
 from streamdeep_trainer.tables.table import Table
 
 Examples = tuple[tuple[Clip, ...], NDArray[np.float32], NDArray[np.int64]]

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeep.errors import ConfigurationError
-from streamdeep_trainer.classify import MakeClassifier, Rows, linear_svm
 from streamdeep_trainer.config import EvaluateRecipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.folds import folds_of
-from streamdeep_trainer.judging import (
+from streamdeep_trainer.evaluation.classify import MakeClassifier, Rows, linear_svm
+from streamdeep_trainer.evaluation.judging import (
     Method,
     Partitions,
     answer,
@@ -24,8 +24,8 @@ from streamdeep_trainer.judging import (
     rows_of,
     splits_of,
 )
+from streamdeep_trainer.evaluation.scoring import Scores, summarise
 from streamdeep_trainer.progress import track
-from streamdeep_trainer.scoring import Scores, summarise
 
 
 def labelled_rows(

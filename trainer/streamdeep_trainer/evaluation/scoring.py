@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeep_trainer.classify import UNREGULARISED
-from streamdeep_trainer.judging import Answer
+from streamdeep_trainer.evaluation.classify import UNREGULARISED
+from streamdeep_trainer.evaluation.judging import Answer
 
 INTERVAL = "95 %: percentile bootstrap over files; other trainings are not covered"
 _N_RESAMPLES = 10_000

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from streamdeep.errors import ConfigurationError
-from streamdeep_trainer.classify import Rows, inner_folds, learn
 from streamdeep_trainer.datasets.clip import Clip
-from streamdeep_trainer.decisions import mean_values, vote_shares
-from streamdeep_trainer.judging import Method, check_labels, rows_of
+from streamdeep_trainer.evaluation.classify import Rows, inner_folds, learn
+from streamdeep_trainer.evaluation.decisions import mean_values, vote_shares
+from streamdeep_trainer.evaluation.judging import Method, check_labels, rows_of
 
 Vectors = NDArray[np.float32]
 

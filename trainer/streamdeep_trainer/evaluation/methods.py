@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from streamdeep.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from streamdeep_trainer.decisions import Classifier
-    from streamdeep_trainer.judging import Method
+    from streamdeep_trainer.evaluation.decisions import Classifier
+    from streamdeep_trainer.evaluation.judging import Method
 
 ClassifierName = Literal["linear-svm", "mlp", "mlp-audeep"]
 
@@ -25,7 +25,7 @@ class Choice:
         classifier: ``linear-svm``; ``mlp``, auDeep's with ordinary logits; ``mlp-audeep``, exactly auDeep's.
         complexity: C of the linear one; None: chosen within each training part.
         mlp: changes to the neural one as ``keep=0.4,epochs=200``.
-        upsample: see :class:`streamdeep_trainer.judging.Method`.
+        upsample: see :class:`streamdeep_trainer.evaluation.judging.Method`.
         majority_vote: likewise.
     """
 
@@ -44,10 +44,10 @@ class Choice:
         Raises:
             ConfigurationError: a setting does not go with the classifier, or is wrong.
         """
-        from streamdeep_trainer.judging import Method
+        from streamdeep_trainer.evaluation.judging import Method
 
         if self.classifier == "linear-svm":
-            from streamdeep_trainer.classify import linear_svm
+            from streamdeep_trainer.evaluation.classify import linear_svm
 
             if self.mlp is not None:
                 raise ConfigurationError("--mlp is for --classifier mlp and mlp-audeep")
@@ -57,7 +57,7 @@ class Choice:
             return Method(linear_svm, tuple(grid), self.upsample, self.majority_vote)
         if self.complexity is not None:
             raise ConfigurationError("--complexity is for --classifier linear-svm")
-        from streamdeep_trainer.mlp import Mlp, MlpConfig
+        from streamdeep_trainer.evaluation.mlp import Mlp, MlpConfig
 
         variant: Literal["plain", "audeep-exact"] = (
             "plain" if self.classifier == "mlp" else "audeep-exact"

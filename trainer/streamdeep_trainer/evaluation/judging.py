@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeep.errors import ConfigurationError
-from streamdeep_trainer.classify import MakeClassifier, Rows, answer_split, linear_svm
 from streamdeep_trainer.datasets.clip import PARTITIONS, Clip
 from streamdeep_trainer.datasets.folds import held_out_in
+from streamdeep_trainer.evaluation.classify import MakeClassifier, Rows, answer_split, linear_svm
 
 
 @dataclass(frozen=True, slots=True)

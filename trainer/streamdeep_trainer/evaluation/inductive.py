@@ -15,10 +15,17 @@ from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.folds import held_out_in
 from streamdeep_trainer.embed import embed_clips
+from streamdeep_trainer.evaluation.judging import (
+    Answer,
+    Method,
+    Partitions,
+    answer,
+    rows_of,
+    splits_of,
+)
+from streamdeep_trainer.evaluation.scoring import Scores, summarise
 from streamdeep_trainer.export import export_model
 from streamdeep_trainer.fit import fit
-from streamdeep_trainer.judging import Answer, Method, Partitions, answer, rows_of, splits_of
-from streamdeep_trainer.scoring import Scores, summarise
 from streamdeep_trainer.spectrograms import Spectrograms
 
 
