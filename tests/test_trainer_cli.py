@@ -102,6 +102,42 @@ def test_the_whole_line(monkeypatch, capsys, tmp_path, tones):
     assert np.mean(chosen == truths) > 0.9
 
 
+def test_reproduce_goes_from_audio_to_a_report(monkeypatch, capsys, tmp_path, tones):
+    (tmp_path / "recipe.toml").write_text(TOML)
+    out = tmp_path / "run"
+    code, told, _ = run(
+        monkeypatch,
+        capsys,
+        "reproduce",
+        tmp_path / "recipe.toml",
+        "--data",
+        tones,
+        "--out",
+        out,
+        "--json",
+    )
+    assert code == 0
+    assert json.loads(told)["report"] == str(out / "report.md")
+    report = (out / "report.md").read_text()
+    for word in (
+        "untrained twin",
+        "pooled log-Mel",
+        "losses.png",
+        "confusion.png",
+        load_model(out / "model.onnx").digest.hex(),
+    ):
+        assert word in report
+    figures = json.loads((out / "report.json").read_text())
+    assert [row["name"] for row in figures["scores"]] == [
+        "tiny",
+        "untrained twin",
+        "pooled log-Mel",
+    ]
+    assert f"| tiny | {100 * figures['scores'][0]['accuracy']:.1f} |" in report
+    for picture in ("losses.png", "confusion.png"):
+        assert (out / picture).read_bytes().startswith(b"\x89PNG")
+
+
 def test_spectrograms_come_back_as_they_were(tmp_path, tones):
     wanted = make_spectrograms(find_clips(tones), RECIPE.frontend.stored())
     save_spectrograms(tmp_path / "s.nc", wanted)
@@ -206,7 +242,17 @@ def test_an_interrupt_ends_with_130(monkeypatch, capsys, tmp_path, tones):
 
 @pytest.mark.parametrize(
     "command",
-    ["fit", "spectrograms", "export", "embed", "evaluate", "predict", "head", "fuse-models"],
+    [
+        "fit",
+        "spectrograms",
+        "export",
+        "embed",
+        "evaluate",
+        "predict",
+        "head",
+        "fuse-models",
+        "reproduce",
+    ],
 )
 def test_every_help_has_an_example(monkeypatch, capsys, command):
     code, out, _ = run(monkeypatch, capsys, command, "--help")

@@ -8,8 +8,9 @@ from streamdeep.errors import ConfigurationError, ModelError, SourceError
 from streamdeep_trainer import fit as fit_module
 from streamdeep_trainer.checkpoint import load_checkpoint, network_from, save_checkpoint
 from streamdeep_trainer.crops import draw_crops
-from streamdeep_trainer.fit import CHECKPOINT, fit, is_stale
+from streamdeep_trainer.fit import fit, is_stale
 from streamdeep_trainer.levels import learn_levels, normalised
+from streamdeep_trainer.run_folder import CHECKPOINT
 
 
 def same(left, right):

@@ -17,12 +17,11 @@ from streamdeep.errors import StreamdeepError
 from streamdeep_trainer import evaluate_commands, spectrogram_commands, table_commands
 from streamdeep_trainer.config import HeadRecipe, Recipe
 from streamdeep_trainer.datasets.layouts import find_clips
+from streamdeep_trainer.run_folder import MODEL, SPECTROGRAMS, UNTRAINED
 from streamdeep_trainer.spectrograms import (
     Spectrograms,
     load_spectrograms,
 )
-
-MODEL, UNTRAINED, SPECTROGRAMS = "model.onnx", "untrained.onnx", "spectrograms.nc"
 
 _INTERRUPTED = 130
 
@@ -191,6 +190,29 @@ def head(
         },
         as_json=as_json,
     )
+
+
+@app.command()
+def reproduce(
+    recipe: RecipeFile,
+    data: DataFolder,
+    out: Annotated[Path, typer.Option(help="Folder for everything that comes of it.")],
+    layout: Layout = None,
+    seed: Seed = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train, export, judge, and write a report with tables and pictures.
+
+    Example: streamdeep-train reproduce trainer/recipes/esc10-quick.toml --data ESC-10 --out runs/quick
+    """
+    from streamdeep_trainer.reproduce import reproduce as run_all
+
+    loaded = load_toml(recipe, Recipe).with_seed(seed)
+    report = run_all(loaded, data, run=out, layout=layout, resume=resume)
+    _tell({"report": str(report), "model": str(out / MODEL)}, as_json=as_json)
 
 
 @app.command("fuse-models")

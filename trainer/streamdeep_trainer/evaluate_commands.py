@@ -77,6 +77,10 @@ def evaluate(
             help="With a run: folder of sound files, one folder per class, or ESC's old layout.",
         ),
     ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option("--layout", help="How --data is laid out, or file.py:function."),
+    ] = None,
     classifier: Classifier = "linear-svm",
     complexity: Complexity = None,
     mlp: MlpOptions = None,
@@ -149,6 +153,7 @@ def evaluate(
             adapt=adapt,
             partitions=partitions,
             seed=seed,
+            layout=layout,
             inductive=inductive,
             workers=workers,
             tell_skipped=_warn_of,

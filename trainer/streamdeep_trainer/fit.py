@@ -33,9 +33,8 @@ from streamdeep_trainer.models.networks import Network
 from streamdeep_trainer.monitor import Monitor
 from streamdeep_trainer.objectives import rmse
 from streamdeep_trainer.progress import progress
+from streamdeep_trainer.run_folder import CHECKPOINT
 from streamdeep_trainer.spectrograms import Spectrograms
-
-CHECKPOINT = "checkpoint.npz"
 
 
 def fit(

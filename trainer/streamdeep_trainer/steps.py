@@ -11,7 +11,7 @@ from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.layouts import find_clips
 from streamdeep_trainer.export import export_model
-from streamdeep_trainer.fit import CHECKPOINT
+from streamdeep_trainer.run_folder import CHECKPOINT
 from streamdeep_trainer.spectrograms import (
     Spectrograms,
     load_spectrograms,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from streamdeep.config import FrontendConfig, SegmentConfig
 from streamdeep.errors import SourceError
+from streamdeep.frontend import normalise
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.graph import VARIANCE_FLOOR
 from streamdeep_trainer.progress import track
@@ -34,10 +35,21 @@ def pooled_logmel(
         except SourceError:  # listed where the model's embeddings are made
             continue
         for first, last in segment_spans(len(values), segment):
-            vectors.append(pool(values[first:last]))
+            vectors.append(pool(_level(values, first, last, frontend)))
             rows.append(len(kept))
         kept.append(clip)
     return tuple(kept), np.stack(vectors), np.array(rows, dtype=np.int64)
+
+
+def _level(
+    values: NDArray[np.floating], first: int, last: int, frontend: FrontendConfig
+) -> NDArray[np.floating]:
+    """A segment's frames as the encoder sees them; where levels are the segment's, they are power so far."""
+    if frontend.causal:
+        return values[first:last]
+    power = np.asarray(values, dtype=np.float64)
+    treated = normalise.segments(power, np.array([first]), last - first, frontend)
+    return np.asarray(treated[0])
 
 
 def pool(frames: NDArray[np.floating]) -> NDArray[np.float32]:

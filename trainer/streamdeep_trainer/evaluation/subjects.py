@@ -12,8 +12,8 @@ from streamdeep_trainer.evaluation.evaluate import evaluate
 from streamdeep_trainer.evaluation.judging import Partitions
 from streamdeep_trainer.evaluation.methods import Choice
 from streamdeep_trainer.evaluation.scoring import Scores
+from streamdeep_trainer.run_folder import CHECKPOINT, MODEL, SPECTROGRAMS, UNTRAINED
 
-MODEL, UNTRAINED, SPECTROGRAMS = "model.onnx", "untrained.onnx", "spectrograms.nc"
 """Names of files in a run's folder."""
 
 Skipped = Sequence[tuple[str, str]]
@@ -46,6 +46,7 @@ def judge_run(
     adapt: Callable[[EvaluateRecipe], EvaluateRecipe],
     partitions: Partitions | None = None,
     seed: int | None = None,
+    layout: str | None = None,
     inductive: bool = False,
     workers: int = 1,
     tell_skipped: Callable[[Skipped], None] = lambda _: None,
@@ -59,6 +60,7 @@ def judge_run(
         adapt: changes the evaluation of the run's recipe.
         partitions: judge by these instead of by folds.
         seed: instead of the recipe's, for the trainings of ``inductive``.
+        layout: how the data is laid out; found out if not given.
         inductive: also train once per split without what is judged; comes second.
         workers: processes that embed.
         tell_skipped: told the clips that cannot be read, model by model.
@@ -74,14 +76,13 @@ def judge_run(
     from streamdeep_trainer.embed import embed_clips
     from streamdeep_trainer.evaluation.inductive import evaluate_inductively
     from streamdeep_trainer.evaluation.judging import splits_of
-    from streamdeep_trainer.fit import CHECKPOINT
     from streamdeep_trainer.steps import kept_spectrograms
 
     recipe = load_checkpoint(run / CHECKPOINT).recipe.with_seed(seed)
     wanted = adapt(recipe.evaluate)
     recipe = recipe.model_copy(update={"evaluate": wanted})
     method = choice.method(wanted.c_grid)
-    clips, scores = find_clips(data), []
+    clips, scores = find_clips(data, layout), []
     # what is missing is said before the work
     splits_of(clips, n_folds=wanted.n_folds, seed=wanted.seeds[0], partitions=partitions)
     for name, file in ((recipe.model.name, MODEL), ("untrained twin", UNTRAINED)):
@@ -96,7 +97,7 @@ def judge_run(
         without = evaluate_inductively(
             recipe,
             clips,
-            kept_spectrograms(recipe, data, run / SPECTROGRAMS),
+            kept_spectrograms(recipe, data, run / SPECTROGRAMS, layout=layout),
             run=run / "inductive",
             method=method,
             partitions=partitions,
