@@ -282,3 +282,23 @@ def test_a_foreign_netcdf_file_is_refused(tmp_path, tones):
     (tmp_path / "bad.nc").write_bytes(b"CDF?")
     with pytest.raises(SourceError, match="not a netCDF file"):
         load_spectrograms(tmp_path / "bad.nc")
+
+
+def test_without_its_packages_the_program_says_what_to_install(tmp_path):
+    """As on a machine that has the engine only: a package that is not there cannot be imported."""
+    import os
+    import subprocess
+    import sys
+
+    (tmp_path / "xarray.py").write_text("raise ModuleNotFoundError('no xarray', name='xarray')\n")
+    outcome = subprocess.run(
+        [sys.executable, "-c", "from streamdeep_trainer.program import main; main()", "--help"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert outcome.returncode == 69
+    assert outcome.stderr.splitlines() == [
+        "streamdeep-train: the package 'xarray' is not installed; the trainer needs: pip install 'streamdeep[train]'"
+    ]
