@@ -110,7 +110,7 @@ def as_markdown(
     lines += [f"| {row.name} (quoted) | {100 * row.accuracy:.1f} | | | |" for row in quoted]
     lines += [
         "",
-        f"The interval is a {scores[0].interval_kind}.",
+        f"Interval: {scores[0].interval_kind}.",
         "",
         "![confusion](confusion.png)",
     ]
@@ -123,6 +123,7 @@ def draw_losses(path: Path, checkpoint: Checkpoint) -> None:
     """A picture of the losses over epochs."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(6.0, 3.5), layout="constrained")
     FigureCanvasAgg(figure)
@@ -132,6 +133,7 @@ def draw_losses(path: Path, checkpoint: Checkpoint) -> None:
     held_out = [(n, loss) for n, (_, loss) in zip(epochs, checkpoint.losses, strict=True) if loss]
     if held_out:
         axes.plot(*zip(*held_out, strict=True), label="held out")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel("RMSE")
     axes.legend()
