@@ -24,6 +24,9 @@ from streamdeep.config import Strict, describe
 from streamdeep.errors import ModelError
 
 DIGEST_KEY = "streamdeep.sha256"
+ENCODER_KEY = "streamdeep"
+HEAD_KEY = "streamdeep_head"
+_NOUNS = {ENCODER_KEY: "an encoder", HEAD_KEY: "a head"}
 MAX_BYTES = 256 << 20
 MAX_NODES = 10_000
 
@@ -142,7 +145,7 @@ def parse_metadata(
         raise ModelError(f"{name} does not follow format {newest}: {describe(error)}") from error
 
 
-def read(path: Path, operators: frozenset[str]) -> OnnxFile:
+def read(path: Path, operators: frozenset[str], *, kind: str | None = None) -> OnnxFile:
     """Read a file and check it.
 
     Raises:
@@ -155,16 +158,19 @@ def read(path: Path, operators: frozenset[str]) -> OnnxFile:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read the model {path}: {error.strerror or error}") from error
-    return check(content, operators, str(path))
+    return check(content, operators, str(path), kind=kind)
 
 
-def check(content: bytes, operators: frozenset[str], name: str) -> OnnxFile:
+def check(
+    content: bytes, operators: frozenset[str], name: str, *, kind: str | None = None
+) -> OnnxFile:
     """Check the bytes of a file; cost about 7 ms for 4 MB.
 
     Args:
         content: the whole file.
         operators: which operators may occur.
         name: what to call the file in messages.
+        kind: ``ENCODER_KEY`` or ``HEAD_KEY``; None takes either.
 
     Raises:
         ModelError: as :func:`read`.
@@ -187,10 +193,14 @@ def check(content: bytes, operators: frozenset[str], name: str) -> OnnxFile:
             f"{name} is an ONNX file but not one of streamdeep's: it carries no {DIGEST_KEY!r}; "
             "use a file written by `streamdeep-train export` or `streamdeep-train head`"
         )
+    metadata = {prop.key: prop.value for prop in model.metadata_props}
+    found = next((key for key in _NOUNS if key in metadata), None)
+    if kind is not None and found is not None and found != kind:
+        raise ModelError(f"{name} is {_NOUNS[found]}; {_NOUNS[kind]} is needed here")
     _check_graph(model, operators, name)
     return OnnxFile(
         digest=digests[0],
-        metadata={prop.key: prop.value for prop in model.metadata_props},
+        metadata=metadata,
         inputs={value.name: _shape(value) for value in model.graph.input},
         outputs={value.name: _shape(value) for value in model.graph.output},
         content=content,

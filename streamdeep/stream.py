@@ -92,7 +92,7 @@ class Stream:
     def stop(self) -> None:
         """Close the source; what is in the ring is still to be taken."""
         self.source.stop()
-        self.ring.close(self.ring.error)
+        self.ring.close()
 
     def turn(self) -> None:
         """Take what the ring holds, a second of sound at most, and publish what it gives."""

@@ -98,6 +98,19 @@ def test_a_model_that_cannot_be_used(command, tmp_path, sound_path, content, wor
     refused(command(*arguments), 65, "bad.onnx", *words)
 
 
+def test_a_head_is_no_model_and_a_model_is_no_head(command, tmp_path, sound_path, model_path):
+    head = tmp_path / "head.onnx"
+    write_linear_head(head, np.ones((2, 63)), np.zeros(2), ("a", "b"), tiny_model().digest)
+    refused(command("run", sound_path, "--model", head), 65, "is a head; an encoder is needed here")
+    refused(command("classify", "--head", model_path), 65, "is an encoder; a head is needed here")
+
+
+def test_the_demo_ends_with_what_failed(command, tmp_path):
+    outcome = command("demo", "--source", tmp_path / "missing.wav")
+    refused(outcome, 66, "there is no file")
+    refused(command("demo", "--count", 0), 78, "--count 0")
+
+
 def test_a_port_in_use(command, sound_path, model_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -242,11 +242,13 @@ def test_every_frame_of_every_segment_is_seen_once(length, hop):
     )
 
 
-def test_a_level_clip_makes_the_loudest_and_the_quietest_one():
+def test_silence_is_the_floor_and_what_exceeds_the_ceiling_is_clipped_to_one():
     config = FrontendConfig(
         sample_rate_hz=8000,
         hop_samples=160,
-        views=(View(window_samples=320, n_bands=20, level=FixedLevel()),),
+        views=(View(window_samples=320, n_bands=20, level=FixedLevel(ceiling_db=-20.0)),),
     )
-    (frames,) = LogMel(config).push(np.zeros((400, 1), dtype=np.float32))
-    assert (frames.values == -1).all()
+    (silent,) = LogMel(config).push(np.zeros((400, 1), dtype=np.float32))
+    assert (silent.values == -1).all()
+    (loud,) = LogMel(config).push(np.sin(np.arange(400) * 0.5).astype(np.float32)[:, None])
+    assert loud.values.max() == 1

@@ -67,7 +67,7 @@ def test_a_head_refuses_another_encoders_embeddings(tmp_path):
 def test_an_encoder_is_no_head_and_a_damaged_head_is_refused(tmp_path):
     path = tmp_path / "head.onnx"
     path.write_bytes(tiny_content())
-    with pytest.raises(ModelError, match=r"allow-list|not a head"):
+    with pytest.raises(ModelError, match="an encoder; a head is needed"):
         load_head(path)
     write(path)
     path.write_bytes(path.read_bytes()[:-10])

@@ -77,7 +77,7 @@ def test_a_table_without_a_kind_is_a_time_autoencoder():
 def test_options_of_another_kind_and_contradictions_are_refused():
     with pytest.raises(ValidationError, match="code"):
         Recipe.model_validate({"model": {"kind": "t-rae", "code": 3}})
-    with pytest.raises(ValidationError, match="kind"):
+    with pytest.raises(ValidationError, match="choose t-rae"):
         Recipe.model_validate({"model": {"kind": "vae"}})
     with pytest.raises(ConfigurationError, match=r"\[model\]"):
         shape_of(recipe_of("decoder of both directions", feed="previous"))

@@ -133,8 +133,9 @@ class Ring:
         return not stop.is_set()
 
     def close(self, error: Exception | None = None) -> None:
-        """No more samples will come; ``error`` says why if it is not simply the end."""
-        self.error = error
+        """No more samples will come; ``error`` says why if it is not simply the end. The first call counts."""
+        if not self._closed:
+            self.error = error
         self._closed = True
         self._wake()
 

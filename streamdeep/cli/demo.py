@@ -21,7 +21,7 @@ from rich.table import Table
 
 from streamdeep.cli.run import show_ledger
 from streamdeep.cli.soundscape import write_soundscape
-from streamdeep.errors import StreamdeepError
+from streamdeep.errors import ConfigurationError, StreamdeepError
 from streamdeep.records import Ledger
 
 SCENE_S = 5.0
@@ -29,7 +29,11 @@ STREAM = "demo"
 
 
 class DemoError(StreamdeepError):
-    """One of the two processes failed; its own message says why."""
+    """One of the two processes failed; its own message says why, and its exit code is kept."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 def register(app: typer.Typer) -> None:
@@ -51,6 +55,8 @@ def demo(
 
     Example: streamdeep demo --source mic --count 30
     """
+    if count is not None and count < 1:
+        raise ConfigurationError(f"--count {count} must be at least 1")
     console = Console(stderr=as_json, highlight=False)
     with tempfile.TemporaryDirectory(prefix="streamdeep-demo-") as folder:
         if source is None:
@@ -113,7 +119,7 @@ def _run(
     finally:
         for program in (engine, classifier):
             if program is not None:
-                program.stop(kill=True)
+                program.close()
 
 
 class _Program:
@@ -154,12 +160,20 @@ class _Program:
             said = (
                 self.words[-1].removeprefix("streamdeep: ") if self.words else f"exit code {code}"
             )
-            raise DemoError(said)
+            raise DemoError(said, code if code > 0 else 1)
 
-    def stop(self, *, kill: bool = False) -> None:
-        """Ask it to end, or end it; nothing happens where it has ended."""
-        if self._process.poll() is None:
-            self._process.kill() if kill else self._process.terminate()
+    def stop(self) -> None:
+        """Ask it to end in order."""
+        self._process.terminate()
+
+    def close(self) -> None:
+        """End it, however far it is, and let go of its pipes."""
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        for pipe in (self._process.stdout, self._process.stderr):
+            assert pipe is not None
+            pipe.close()
 
 
 def _say(console: Console, label: dict[str, Any], scenes: list[tuple[float, str]]) -> None:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from streamdeep.config import FrontendConfig, SegmentConfig, Strict
+from streamdeep.onnxfile import ENCODER_KEY
 
-METADATA_KEY = "streamdeep"
+METADATA_KEY = ENCODER_KEY
 FORMAT = 1
 
 

@@ -166,6 +166,7 @@ class WholeEncoder:
         self._lanes.reset()
         dtype = np.float32 if self._config.causal else np.float64
         self._values: NDArray[np.floating] = np.empty((0, self._config.n_features), dtype)
+        self._parts: list[NDArray[np.floating]] = []
         self._first = 0
         self._levels = _Levels()
         self._closed = False
@@ -175,7 +176,7 @@ class WholeEncoder:
         """Take ``(frames, features)`` frames; return the segments they complete."""
         if self._closed:
             raise StageClosedError(_CLOSED)
-        self._values = np.concatenate((self._values, frames.values))
+        self._parts.append(frames.values)
         self._levels.extend(frames)
         runs = self._lanes.advance(len(frames))
         self._waiting += [
@@ -195,16 +196,23 @@ class WholeEncoder:
     def _encode(
         self, starts: list[int], length: int, *, partial: bool = False
     ) -> list[EncodedSegment]:
+        # Joined here and not in push: a file whose level is the file's waits whole, part by part.
+        self._values = np.concatenate((self._values, *self._parts))
+        self._parts = []
+        if not starts:
+            return []
+        places = np.array(starts) - self._first
+        if self._config.causal:
+            values = np.asarray(self._values, dtype=np.float32)
+            segments = np.stack([values[place : place + length] for place in places])
+        else:
+            power = np.asarray(self._values, dtype=np.float64)
+            segments = normalise.segments(power, places, length, self._config)
         encoded = []
-        for start in starts:  # one by one: the batch never decides about the bits
-            at = np.array([start - self._first])
-            if self._config.causal:
-                segment = np.asarray(self._values[at[0] : at[0] + length], dtype=np.float32)[None]
-            else:
-                power = np.asarray(self._values, dtype=np.float64)
-                segment = normalise.segments(power, at, length, self._config)
+        for start, segment in zip(starts, segments, strict=True):
             energy, peak = self._levels.of(start, start + length)
-            vector = self._model.encode(np.ascontiguousarray(segment))[0]
+            # One by one: the batch never decides about the bits.
+            vector = self._model.encode(np.ascontiguousarray(segment[None]))[0]
             encoded.append(EncodedSegment(vector, start, length, energy, peak, partial))
         return encoded
 

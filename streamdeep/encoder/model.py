@@ -201,6 +201,6 @@ def load_model(path: Path | None = None) -> Model:
         ModelError: see :func:`streamdeep.onnxfile.read` and :meth:`Model.prove`.
     """
     path = path or default_model_path()
-    model = Model(onnxfile.read(path, onnxfile.ENCODER_OPERATORS), str(path))
+    model = Model(onnxfile.read(path, onnxfile.ENCODER_OPERATORS, kind=METADATA_KEY), str(path))
     model.prove()
     return model

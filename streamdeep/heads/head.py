@@ -17,7 +17,7 @@ from streamdeep import onnxfile
 from streamdeep.config import Strict
 from streamdeep.errors import MismatchError, ModelError
 
-METADATA_KEY = "streamdeep_head"
+METADATA_KEY = onnxfile.HEAD_KEY
 FORMAT = 1
 
 
@@ -103,4 +103,4 @@ def load_head(path: Path | None = None) -> Head:
         ModelError: damaged, foreign, too new, or not a head; one line.
     """
     path = path or default_head_path()
-    return Head(onnxfile.read(path, onnxfile.HEAD_OPERATORS), str(path))
+    return Head(onnxfile.read(path, onnxfile.HEAD_OPERATORS, kind=METADATA_KEY), str(path))

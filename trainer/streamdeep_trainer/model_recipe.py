@@ -154,5 +154,9 @@ ModelRecipe = Annotated[
     | Annotated[ExactModel, Tag("audeep-exact")]
     | Annotated[FrequencyModel, Tag("f-rae")]
     | Annotated[FrequencyTimeModel, Tag("ft-rae")],
-    Discriminator(_kind),
+    Discriminator(
+        _kind,
+        custom_error_type="unknown_kind",
+        custom_error_message="unknown kind; choose t-rae, audeep-exact, f-rae or ft-rae",
+    ),
 ]
