@@ -1,23 +1,31 @@
-"""Threads and lifecycle: sources -> rings -> streams -> publisher.
+"""Threads and lifecycle: sources -> rings -> rack -> publisher.
 
 Every source writes into its ring from a thread of its own; one thread, the caller's, does all the rest:
-it sleeps until samples or subscribers come, gives each stream its turn, and has a status published once a
-second. Nothing here computes.
+it sleeps until a frame is complete or subscribers come, has the rack advance the streams, publishes what that
+gives, and each stream's status once a second. Nothing here computes.
 """
 
 import contextlib
+import heapq
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 
 from streamdeep.audio.sources import Source
 from streamdeep.encoder.model import Model
 from streamdeep.errors import ConfigurationError, SourceError
+from streamdeep.rack.rack import Rack
+from streamdeep.rack.result import Result
 from streamdeep.stream import Stream
 from streamdeep.wire.publisher import Publisher
 
 STATUS_PERIOD_NS = 1_000_000_000
+SERVICE_PERIOD_NS = 5_000_000
+"""How often subscribers' joins are looked at while there is work to do."""
+RING_S = 10.0
+"""How long the engine may be held up before a live source loses samples."""
 
 
 class _Wake:
@@ -27,20 +35,26 @@ class _Wake:
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
+        self._set = False
 
     @property
     def descriptor(self) -> int:
         return self._reader.fileno()
 
     def set(self) -> None:
-        # Full means that the engine has been woken often enough; closed, that it is gone.
+        if self._set:
+            return
+        self._set = True
+        # Closed means that the engine is gone.
         with contextlib.suppress(OSError):
             self._writer.send(b"\0")
 
     def clear(self) -> None:
+        """To be called before one looks for what there is to do."""
         with contextlib.suppress(BlockingIOError):
             while self._reader.recv(4096):
                 pass
+        self._set = False
 
     def close(self) -> None:
         self._reader.close()
@@ -51,19 +65,31 @@ class Engine:
     """Runs streams until they end or are stopped.
 
     Attributes:
-        streams: the streams, in the order they were added.
+        streams: the streams, in the order they were added; ended ones included.
     """
 
-    def __init__(self, model: Model, publisher: Publisher, *, offline: bool = False) -> None:
+    def __init__(
+        self,
+        model: Model,
+        publisher: Publisher,
+        *,
+        hop_frames: int | None = None,
+        early_frames: Sequence[int] = (),
+        ring_s: float = RING_S,
+        offline: bool = False,
+    ) -> None:
         """Build an engine.
 
         Args:
             model: what all streams run.
             publisher: where embeddings go; used from the thread that calls ``run`` only.
+            hop_frames: frames between segments; None takes the model's default.
+            early_frames: after how many of its frames a segment also gives an early embedding.
+            ring_s: how much of a source's sound may wait.
             offline: sources are not live, so latencies mean nothing; embeddings are flagged.
 
         Raises:
-            ConfigurationError: the model cannot run live.
+            ConfigurationError: the model cannot run live, or cannot give early embeddings.
         """
         if model.contract.frontend.needs_whole_file:
             raise ConfigurationError(
@@ -72,36 +98,46 @@ class Engine:
         self._model = model
         self._publisher = publisher
         self._offline = offline
+        self._ring_s = ring_s
+        self._rack = Rack(model, hop_frames=hop_frames, early_frames=early_frames)
         self._wake = _Wake()
         self._stopping = threading.Event()
+        self._told_to_stop = False
+        self._added: deque[Stream] = deque()
+        self._by_slot: dict[int, Stream] = {}
+        self._statuses: list[tuple[int, int]] = []  # when, and the number of the stream
+        self._n_running = 0
         self.streams: list[Stream] = []
 
-    def add(
-        self,
-        name: str,
-        source: Source,
-        *,
-        hop_frames: int | None = None,
-        early_frames: Sequence[int] = (),
-    ) -> Stream:
-        """Add a source before ``run``; see :class:`Stream`.
+    def add(self, name: str, source: Source) -> Stream:
+        """Add a source: before ``run``, or from the engine's thread while others run.
 
         Raises:
-            ConfigurationError: another stream has this name.
+            ConfigurationError: another stream has this name, or no stream can take this source.
         """
-        if any(stream.name == name for stream in self.streams):
-            raise ConfigurationError(f"two streams are called {name!r}; give each its own --stream")
+        if any(stream.name == name and not stream.ended for stream in self.streams):
+            raise ConfigurationError(
+                f"two streams are called {name!r}; give each a name of its own"
+            )
+        slot = self._rack.open(
+            source.sample_rate_hz,
+            source.n_channels,
+            ring_s=self._ring_s,
+            live=not self._offline and source.live,
+            wake=self._wake.set,
+        )
         stream = Stream(
             name,
             source,
-            self._model,
+            slot,
             self._publisher,
-            hop_frames=hop_frames,
-            early_frames=early_frames,
+            model=self._model,
+            segment=self._rack.segment,
             offline=self._offline,
-            wake=self._wake.set,
         )
         self.streams.append(stream)
+        self._by_slot[id(slot)] = stream
+        self._added.append(stream)
         return stream
 
     def stop(self) -> None:
@@ -128,40 +164,74 @@ class Engine:
                 published.
         """
         try:
-            for stream in self.streams:
-                stream.start()
             self._loop()
         finally:
             for stream in self.streams:
                 stream.source.stop()
             self._wake.close()
         for stream in self.streams:
-            if stream.ring.error is not None:
-                raise stream.ring.error
+            if stream.error is not None:
+                raise stream.error
             if stream.ledger().embeddings == 0 and not self._stopping.is_set():
                 raise SourceError(self._too_short(stream))
 
     def _loop(self) -> None:
-        next_status_ns = time.monotonic_ns() + STATUS_PERIOD_NS
-        told_to_stop = False
-        while running := [stream for stream in self.streams if not stream.ended]:
-            if not any(stream.ring.available for stream in running):
-                patience_s = max(0.0, (next_status_ns - time.monotonic_ns()) / 1e9)
-                self._publisher.wait(patience_s, self._wake.descriptor)
+        self._start_added()
+        next_service_ns = 0
+        while self._n_running:
             self._wake.clear()
-            if self._stopping.is_set() and not told_to_stop:
-                told_to_stop = True
-                self._publisher.stop_waiting()
-                for stream in running:
-                    stream.stop()
-            self._publisher.service()
-            for stream in running:
-                stream.turn()
-            if time.monotonic_ns() >= next_status_ns:
-                next_status_ns = time.monotonic_ns() + STATUS_PERIOD_NS
-                for stream in running:
-                    if not stream.ended:  # its last status said so already
-                        stream.publish_status()
+            if self._stopping.is_set() and not self._told_to_stop:
+                self._end_all()
+            now_ns = time.monotonic_ns()
+            if now_ns >= next_service_ns:
+                self._publisher.service()
+                next_service_ns = now_ns + SERVICE_PERIOD_NS
+            self._publish_statuses(now_ns)
+            outlook, results = self._rack.look(now_ns)
+            self._publish(results, now_ns)
+            if outlook.delay_s:
+                time.sleep(outlook.delay_s)
+            elif outlook.delay_s is not None:
+                self._publish(self._rack.turn(outlook, now_ns), now_ns)
+            elif not results:
+                patience_s = max(0.0, (self._statuses[0][0] - time.monotonic_ns()) / 1e9)
+                self._publisher.wait(patience_s, self._wake.descriptor)
+                next_service_ns = 0
+            self._start_added()
+
+    def _start_added(self) -> None:
+        """Start what was added; statuses are spread over the second, so that none makes a frame wait long."""
+        while self._added:
+            stream = self._added.popleft()
+            stream.start()
+            number = self.streams.index(stream)
+            spread_ns = number * 618_033_989 % STATUS_PERIOD_NS  # golden ratio: even for any number
+            heapq.heappush(
+                self._statuses, (time.monotonic_ns() + STATUS_PERIOD_NS + spread_ns, number)
+            )
+            self._n_running += 1
+
+    def _end_all(self) -> None:
+        self._told_to_stop = True
+        self._publisher.stop_waiting()
+        for stream in self.streams:
+            if not stream.ended:
+                stream.stop()
+
+    def _publish(self, results: Iterable[Result], taken_ns: int) -> None:
+        for result in results:
+            stream = self._by_slot[id(result.slot)]
+            stream.take(result, taken_ns)
+            if stream.ended:
+                del self._by_slot[id(result.slot)]
+                self._n_running -= 1
+
+    def _publish_statuses(self, now_ns: int) -> None:
+        while self._statuses and self._statuses[0][0] <= now_ns:
+            _, number = heapq.heappop(self._statuses)
+            if not self.streams[number].ended:  # its last status said so already
+                self.streams[number].publish_status()
+                heapq.heappush(self._statuses, (now_ns + STATUS_PERIOD_NS, number))
 
     def _too_short(self, stream: Stream) -> str:
         frontend = self._model.contract.frontend

@@ -10,15 +10,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeep.accounting import Account
 from streamdeep.audio.resample import Resampler
 from streamdeep.config import FrontendConfig, SegmentConfig
 from streamdeep.encoder.encoder import make_encoder
 from streamdeep.encoder.model import Model
 from streamdeep.errors import ConfigurationError, StageClosedError
-from streamdeep.frontend.damage import Marks, sanitise
+from streamdeep.frontend.damage import sanitise
 from streamdeep.frontend.logmel import LogMel
-from streamdeep.records import Block, Embedding, EncodedSegment, Flag, Frames, Ledger
+from streamdeep.records import Block, Embedding, Frames, Ledger
+from streamdeep.timeline import Timeline
 
 
 class FrameStage:
@@ -68,11 +68,24 @@ class FrameStage:
         return frames
 
 
+def check_source(sample_rate_hz: int, n_channels: int) -> None:
+    """Refuse a source that no stream can take.
+
+    Raises:
+        ConfigurationError: a rate or a channel count that cannot be.
+    """
+    if not 1000 <= sample_rate_hz <= 768_000:
+        raise ConfigurationError(
+            f"a sample rate of {sample_rate_hz} Hz is out of range; 1000 to 768000 will do"
+        )
+    if not 1 <= n_channels <= 64:
+        raise ConfigurationError(f"{n_channels} channels are out of range; 1 to 64 will do")
+
+
 class Pipeline:
     """One stream's way from blocks to embeddings.
 
     Attributes:
-        epoch: number of the current epoch, -1 before the first block.
         stages_ns: what the last ``push`` spent on ``resample``, ``frontend`` and ``encoder``, by the clock
             given; zeros without one.
     """
@@ -100,12 +113,7 @@ class Pipeline:
         Raises:
             ConfigurationError: a rate, a channel count or an early embedding that cannot be.
         """
-        if not 1000 <= source_rate_hz <= 768_000:
-            raise ConfigurationError(
-                f"a sample rate of {source_rate_hz} Hz is out of range; 1000 to 768000 will do"
-            )
-        if not 1 <= n_channels <= 64:
-            raise ConfigurationError(f"{n_channels} channels are out of range; 1 to 64 will do")
+        check_source(source_rate_hz, n_channels)
         if early_frames and not model.incremental:
             raise ConfigurationError(
                 "this model sees whole segments only and cannot give early embeddings"
@@ -131,12 +139,14 @@ class Pipeline:
 
     def reset(self) -> None:
         """As good as new."""
-        self._account = Account()
-        self._nonfinite, self._clipped = Marks(), Marks()
-        self.epoch = -1
-        self._next_sample: int | None = None
+        self._timeline = Timeline(self._config, self.segment.length_frames, self.source_rate_hz)
         self._closed = False
         self.stages_ns = {"resample": 0, "frontend": 0, "encoder": 0}
+
+    @property
+    def epoch(self) -> int:
+        """Number of the current epoch, -1 before the first block."""
+        return self._timeline.epoch
 
     def push(self, block: Block) -> list[Embedding]:
         """Take a block of any length; return the embeddings it completes.
@@ -149,13 +159,18 @@ class Pipeline:
             raise StageClosedError(
                 "the pipeline was flushed; call reset() before pushing more blocks"
             )
-        if block.start_sample != self._next_sample:
-            self._begin_epoch(block)
-        self._next_sample = block.stop_sample
-        self._account.capture(len(block.samples))
+        if block.start_sample != self._timeline.next_sample:
+            self._timeline.begin_epoch(
+                block.start_sample,
+                lost_reason=block.lost_reason,
+                gap_samples=block.gap_samples,
+                gap_estimated=block.gap_estimated,
+            )
+            self._frames.reset()
+            self._encoder.reset()
+        self._timeline.capture_until(block.stop_sample)
         samples, nonfinite, clipped = sanitise(block.samples)
-        self._nonfinite.add(nonfinite + block.start_sample)
-        self._clipped.add(clipped + block.start_sample)
+        self._timeline.mark(nonfinite + block.start_sample, clipped + block.start_sample)
         return self._encode(self._frames.push(samples))
 
     def flush(self) -> list[Embedding]:
@@ -164,34 +179,13 @@ class Pipeline:
         embeddings: list[Embedding] = []
         if self.epoch >= 0:
             embeddings = self._encode(self._frames.flush())
-            embeddings += [self._place(segment) for segment in self._encoder.flush()]
-        self._account.finish()
+            embeddings += [self._timeline.place(segment) for segment in self._encoder.flush()]
+        self._timeline.finish()
         return embeddings
 
     def ledger(self) -> Ledger:
         """Where every sample given to this pipeline is."""
-        return self._account.ledger(
-            nonfinite_samples=self._nonfinite.count, clipped_samples=self._clipped.count
-        )
-
-    def _begin_epoch(self, block: Block) -> None:
-        self._gap_samples, self._gap_estimated = 0, False
-        if self._next_sample is not None:
-            jumped = block.start_sample - self._next_sample
-            if jumped < 0:
-                raise ValueError(
-                    f"a block begins at sample {block.start_sample}, before {self._next_sample}"
-                )
-            self._gap_samples = jumped if block.gap_samples is None else block.gap_samples
-            self._gap_estimated = block.gap_estimated
-            self._account.drop_in_flight(block.lost_reason)
-            self._account.drop_unseen(jumped - self._gap_samples, block.lost_reason)
-            self._account.gap(self._gap_samples)
-        self._account.begin_epoch(block.start_sample)
-        self._epoch_start = block.start_sample
-        self.epoch += 1
-        self._frames.reset()
-        self._encoder.reset()
+        return self._timeline.ledger()
 
     def _encode(self, frames: list[Frames]) -> list[Embedding]:
         began_ns = self._clock_ns()
@@ -201,57 +195,7 @@ class Pipeline:
             "frontend": self._frames.frontend_ns,
             "encoder": self._clock_ns() - began_ns,
         }
-        embeddings = [self._place(segment) for segment in segments]
+        embeddings = [self._timeline.place(segment) for segment in segments]
         if frames:
-            reach = self._config.span_samples(self.segment.length_frames + 1)
-            oldest = self._source_sample(
-                self._frames_seen(frames) * self._config.hop_samples - reach
-            )
-            self._nonfinite.forget(oldest)
-            self._clipped.forget(oldest)
+            self._timeline.forget_before(frames[-1].start_frame + len(frames[-1]))
         return embeddings
-
-    @staticmethod
-    def _frames_seen(frames: list[Frames]) -> int:
-        return frames[-1].start_frame + len(frames[-1])
-
-    def _source_sample(self, model_sample: int) -> int:
-        """Model-rate sample ``m`` of the epoch, on the source's clock; floors, so that segments tile."""
-        return self._epoch_start + model_sample * self.source_rate_hz // self._config.sample_rate_hz
-
-    def _place(self, segment: EncodedSegment) -> Embedding:
-        first = segment.start_frame * self._config.hop_samples
-        start = self._source_sample(first)
-        # A resampler's last sample may stand for less than a whole source sample.
-        stop = min(
-            self._source_sample(first + self._config.span_samples(segment.n_frames)),
-            self._next_sample or 0,
-        )
-        flags = Flag(0)
-        for flag, raised in (
-            (Flag.PARTIAL, segment.partial),
-            (Flag.EARLY, segment.early),
-            (Flag.GAP_ESTIMATED, self._gap_estimated),
-            (Flag.CLIPPED, self._clipped.any_in(start, stop)),
-            (Flag.NONFINITE, self._nonfinite.any_in(start, stop)),
-        ):
-            flags |= flag if raised else Flag(0)
-        gap_samples = 0
-        if not segment.early:
-            self._account.embed(start, stop)
-            gap_samples, self._gap_samples = self._gap_samples, 0
-        return Embedding(
-            vector=segment.vector,
-            epoch=self.epoch,
-            start_sample=start,
-            n_samples=stop - start,
-            sample_rate_hz=self.source_rate_hz,
-            level_dbfs=_decibels(10.0, segment.energy),
-            peak_dbfs=_decibels(20.0, segment.peak),
-            gap_samples=gap_samples,
-            flags=flags,
-        )
-
-
-def _decibels(factor: float, value: float) -> float:
-    return max(-200.0, factor * float(np.log10(max(value, 1e-30))))

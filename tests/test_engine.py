@@ -53,7 +53,7 @@ class Listener:
         self.socket.setsockopt(zmq.SUBSCRIBE, b"")
         self.socket.connect(endpoint)
 
-    def until_stop(self, timeout_ms=30_000):
+    def until_stop(self, timeout_ms=30_000, *, last=True):
         messages = []
         while self.socket.poll(timeout_ms):
             topic, header, payload = self.socket.recv_multipart()
@@ -62,14 +62,18 @@ class Listener:
             kind = topic.split(b"/")[0]
             if kind == b"event" and msgpack.unpackb(payload)["event"] == "stop":
                 break
-        while self.socket.poll(1000):  # the last status follows the stop
+        while last and self.socket.poll(1000):  # the last status follows the stop
             topic, header, payload = self.socket.recv_multipart()
             messages.append((topic.decode(), msgpack.unpackb(header), payload))
             if topic.startswith(b"status/"):
                 break
+        if last:
+            self.close()
+        return messages
+
+    def close(self):
         self.socket.close(0)
         self.context.term()
-        return messages
 
 
 def embeddings(messages):
@@ -300,3 +304,52 @@ def test_an_engine_without_a_writable_cache_still_runs(program, tmp_path, sound_
     out, err = engine.communicate(timeout=120)
     assert engine.returncode == 0, err
     assert json.loads(out.splitlines()[-1])["unaccounted"] == 0
+
+
+def test_several_sources_of_one_file_share_an_engine_and_keep_their_bits(
+    program, model_path, tmp_path
+):
+    paths, tables = [], ""
+    for number, (rate_hz, n_channels) in enumerate(((8000, 1), (11025, 2), (8000, 1), (44100, 1))):
+        paths.append(tmp_path / f"{number}.wav")
+        soundfile.write(paths[-1], noise(3 * rate_hz + 77, n_channels, seed=number), rate_hz)
+        tables += f'[[streams]]\nsource = "{paths[-1]}"\nstream = "room{number}"\n'
+    site = tmp_path / "site.toml"
+    site.write_text(f'bind = "tcp://127.0.0.1:*"\npace = "max"\n{tables}')
+    engine = program("run", "--config", site, "--model", model_path, "--json")
+    about = ready(engine)
+    assert about["streams"] == ["room0", "room1", "room2", "room3"]
+    listener = Listener(about["endpoint"])
+    messages = [message for _ in paths for message in listener.until_stop(last=False)]
+    listener.close()
+    out, err = engine.communicate(timeout=20)
+    assert engine.returncode == 0, err
+    for number, path in enumerate(paths):
+        found = [
+            np.frombuffer(payload, "<f4").tobytes()
+            for topic, _, payload in messages
+            if topic == f"embedding/room{number}/"
+        ]
+        assert found == [record.vector.tobytes() for record in expected_for(path)]
+    ledgers = [json.loads(line) for line in out.splitlines() if '"ledger"' in line]
+    assert [ledger["stream"] for ledger in ledgers] == about["streams"]
+    assert {ledger["unaccounted"] for ledger in ledgers} == {0}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('source = "a.wav"\n[[streams]]\nsource = "b.wav"\n', "source stands beside"),
+        ('[[streams]]\nsource = "missing.wav"\n', "there is no file"),
+        ('[[streams]]\nstream = "x"\n', "source"),
+        ('[[streams]]\nsource = "-"\nrate = 8000\nloud = true\n', "unknown key"),
+    ],
+)
+def test_a_site_that_cannot_be_is_one_line(program, model_path, tmp_path, text, said):
+    site = tmp_path / "site.toml"
+    site.write_text(text)
+    engine = program("run", "--config", site, "--model", model_path)
+    _, err = engine.communicate(timeout=60)
+    assert engine.returncode in (66, 78)
+    assert said in err
+    assert "Traceback" not in err

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from streamdeep.audio.ring import Ring
+from streamdeep.audio.ring import single_ring
 
 CAPACITY = 50
 
@@ -17,7 +17,7 @@ class AgainstAList(RuleBasedStateMachine):
 
     @initialize()
     def start(self):
-        self.ring = Ring(CAPACITY, 2, 1000)
+        self.ring = single_ring(CAPACITY, 2, 1000)
         self.waiting = []  # source indices in the ring
         self.source = 0  # next source index
         self.expected = 0  # where the next block starts if nothing is lost
@@ -76,7 +76,7 @@ TestAgainstAList.settings = settings(max_examples=150, stateful_step_count=40, d
 
 
 def test_a_writer_that_can_wait_loses_nothing_to_a_slow_reader():
-    ring = Ring(CAPACITY, 1, 1000)
+    ring = single_ring(CAPACITY, 1, 1000)
     samples = np.arange(5000, dtype=np.float32)[:, None]
 
     def write():
@@ -96,7 +96,7 @@ def test_a_writer_that_can_wait_loses_nothing_to_a_slow_reader():
 
 
 def test_a_writer_and_a_reader_on_two_threads_never_tear_a_block():
-    ring = Ring(1000, 1, 1000)
+    ring = single_ring(1000, 1, 1000)
     total = 200_000
 
     def write():

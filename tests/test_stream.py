@@ -6,6 +6,7 @@ import pytest
 from tiny import noise, tiny_model
 
 from streamdeep.errors import SourceError
+from streamdeep.rack.rack import Rack
 from streamdeep.stream import Stream
 from streamdeep.wire.kinds import EmbeddingMessage, EventMessage, StatusMessage
 from streamdeep.wire.publisher import Publisher
@@ -31,23 +32,35 @@ def line():
         Publisher("tcp://127.0.0.1:*") as publisher,
         Subscriber(publisher.endpoint, kinds=("embedding", "event", "status")) as subscriber,
     ):
+        model = tiny_model()
+        rack = Rack(model)
+        slot = rack.open(8000, 1, ring_s=10.0)
         stream = Stream(
-            "script", Script(), tiny_model(), publisher,
-            hop_frames=None, early_frames=(), offline=False, wake=lambda: None,
-        )  # fmt: skip
+            "script", Script(), slot, publisher, model=model, segment=rack.segment, offline=False
+        )
         waiting = threading.Event()
         while not publisher.is_subscribed("embedding/script/"):
             publisher.service()
             waiting.wait(0.01)
         stream.start()
-        yield stream, subscriber
+        yield rack, stream, subscriber
 
 
-def finish(stream):
-    stream.ring.close()
-    while not stream.ended:
-        stream.turn()
+def work(rack, stream):
+    """All that is due."""
+    due = True
+    while due and not stream.ended:
+        outlook, results = rack.look(1)
+        due = outlook.delay_s is not None or results
+        for result in results + rack.turn(outlook, 1):
+            stream.take(result, 1)
         assert stream.ledger().unaccounted == 0
+
+
+def finish(rack, stream):
+    stream.slot.source.close()
+    work(rack, stream)
+    assert stream.ended
 
 
 def received(subscriber):
@@ -60,9 +73,9 @@ def received(subscriber):
 
 
 def test_an_overflow_is_counted_told_and_begins_an_epoch(line):
-    stream, subscriber = line
-    capacity = 1 << 17
-    taken = stream.ring.write(noise(capacity + 5000), 1)
+    rack, stream, subscriber = line
+    capacity = 80_000
+    taken = stream.slot.source.write(noise(capacity + 5000), 1)
     assert taken == capacity
     ledger = stream.ledger()  # at this very instant, with everything still in the ring
     assert (ledger.captured, ledger.in_flight, ledger.dropped) == (
@@ -70,11 +83,9 @@ def test_an_overflow_is_counted_told_and_begins_an_epoch(line):
         capacity,
         {"overflow": 5000},
     )
-    while stream.ring.available:
-        stream.turn()
-        assert stream.ledger().unaccounted == 0
-    stream.ring.write(noise(20_000), 2)
-    finish(stream)
+    work(rack, stream)
+    stream.slot.source.write(noise(20_000), 2)
+    finish(rack, stream)
     messages = received(subscriber)
     events = [message for message in messages if isinstance(message, EventMessage)]
     assert [event.event for event in events] == ["start", "overflow", "stop"]
@@ -88,10 +99,10 @@ def test_an_overflow_is_counted_told_and_begins_an_epoch(line):
 
 
 def test_samples_that_were_never_captured_are_a_gap_in_the_epochs_first_message(line):
-    stream, subscriber = line
-    stream.ring.write(noise(10_000), 1)
-    stream.ring.write(noise(10_000), 2, gap_samples=700, gap_estimated=True)
-    finish(stream)
+    rack, stream, subscriber = line
+    stream.slot.source.write(noise(10_000), 1)
+    stream.slot.source.write(noise(10_000), 2, gap_samples=700, gap_estimated=True)
+    finish(rack, stream)
     messages = received(subscriber)
     gap = next(m for m in messages if isinstance(m, EventMessage) and m.event == "gap")
     assert (gap.n_samples, gap.at_sample, gap.estimated) == (700, 10_700, True)
@@ -102,7 +113,7 @@ def test_samples_that_were_never_captured_are_a_gap_in_the_epochs_first_message(
 
 
 def test_the_first_reason_for_an_end_is_kept(line):
-    stream, _ = line
-    stream.ring.close(SourceError("unplugged"))
+    _, stream, _ = line
+    stream.slot.source.close(SourceError("unplugged"))
     stream.stop()
-    assert str(stream.ring.error) == "unplugged"
+    assert str(stream.error) == "unplugged"

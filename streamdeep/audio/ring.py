@@ -1,9 +1,10 @@
-"""Between a source's thread and the engine's: samples, their times, and what was lost.
+"""Between the sources' threads and the engine's: samples, their times, and what was lost.
 
-One writer, one reader, no lock: the writer may be an audio callback, which must never wait for anybody.
-Each side owns one counter and only reads the other's; data is copied before the counter that announces
-it moves. When the ring is full, new samples are refused, and the refusal is counted and shows as a jump
-in the next block's ``start_sample``: what was read is never torn, and the loss is exact.
+One writer and one reader a ring, no lock: the writer may be an audio callback, which must never wait for
+anybody. Each side owns its counters and only reads the other's; data is copied before the counter that
+announces it moves. When a ring is full, new samples are refused, and the refusal is counted and shows as a
+jump: what was read is never torn, and the loss is exact. Rings of one shape lie side by side in a
+:class:`RingArray`, so that one compiled call can look at the samples of a thousand streams.
 
 Why not overwrite the oldest: the reader could then be in the middle of what the writer overwrites, and
 in Python there is no cheap way to tell. After a stall the reader catches up a hundred times faster than
@@ -21,53 +22,104 @@ from numpy.typing import NDArray
 from streamdeep.records import Block
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """One write: where it ends in the ring's count, where it began in the source's, and when."""
+class RingArray:
+    """Memory and counters of some rings of one shape; row ``slot`` of everything belongs to one ring.
 
-    start_count: int
-    stop_count: int
-    start_sample: int
-    captured_ns: int
-    gap_samples: int
-    gap_estimated: bool
+    Counts are of samples that went into a ring since it was opened; sample ``count`` lies at
+    ``count % capacity_samples``.
 
-
-class Ring:
-    """A bounded queue of samples.
-
-    ``write`` costs two copies into preallocated memory and a record of 48 bytes; ``read`` copies out.
+    Attributes:
+        samples: ``(slots, capacity, channels)`` float32. Memory that was never written costs nothing.
+        written: ``(slots,)`` int64, the writer's: how many went in.
+        read: ``(slots,)`` int64, the reader's: how many are done with; their places may be overwritten.
+        wanted: ``(slots,)`` int64, the reader's: it wants to be woken when so many went in.
+        clocks: ``(slots, 2)`` int64, the writer's: a count, and the monotonic time when the sample before it
+            was captured.
+        jumps: ``(slots,)`` int64, the writer's: how many times samples were lost.
+        passed: ``(slots,)`` int64, the reader's: how many of these it has told of.
+        closed: ``(slots,)`` bool, the writer's: no more samples will come.
+        waiting: ``(slots,)`` bool, the writer's: it waits for room.
     """
 
     def __init__(
-        self,
-        capacity_samples: int,
-        n_channels: int,
-        sample_rate_hz: int,
-        *,
-        wake: Callable[[], None] = lambda: None,
+        self, n_slots: int, capacity_samples: int, n_channels: int, sample_rate_hz: int
     ) -> None:
-        """Allocate a ring.
+        self.capacity_samples = capacity_samples
+        self.n_channels = n_channels
+        self.sample_rate_hz = sample_rate_hz
+        self.samples = np.zeros((n_slots, capacity_samples, n_channels), dtype=np.float32)
+        self.written = np.zeros(n_slots, dtype=np.int64)
+        self.read = np.zeros(n_slots, dtype=np.int64)
+        self.wanted = np.zeros(n_slots, dtype=np.int64)
+        self.clocks = np.zeros((n_slots, 2), dtype=np.int64)
+        self.jumps = np.zeros(n_slots, dtype=np.int64)
+        self.passed = np.zeros(n_slots, dtype=np.int64)
+        self.closed = np.zeros(n_slots, dtype=np.bool_)
+        self.waiting = np.zeros(n_slots, dtype=np.bool_)
+        self._free = list(range(n_slots))[::-1]
+
+    @property
+    def full(self) -> bool:
+        """Whether every slot is taken."""
+        return not self._free
+
+    def open(self, *, wake: Callable[[], None] = lambda: None) -> "Ring":
+        """Take a slot.
 
         Args:
-            capacity_samples: how many samples fit.
-            n_channels: channels of a sample.
-            sample_rate_hz: the source's rate, for times within a write.
-            wake: called by the writer after each write; must not block.
+            wake: called by the writer when what the reader wants is there; must not block.
         """
-        self._samples = np.zeros((capacity_samples, n_channels), dtype=np.float32)
-        self._capacity = capacity_samples
-        self._rate_hz = sample_rate_hz
+        slot = self._free.pop()
+        for counters in (self.written, self.read, self.wanted, self.jumps, self.passed):
+            counters[slot] = 0
+        self.clocks[slot] = 0
+        self.closed[slot] = self.waiting[slot] = False
+        return Ring(self, slot, wake)
+
+    def release(self, slot: int) -> None:
+        """Give a slot back; its writer must have stopped."""
+        self._free.append(slot)
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """Samples lost: at which count, and what is known of it.
+
+    Attributes:
+        count: how many samples went in before.
+        start_sample: the source's index of the first sample after it.
+        gap_samples: how many of those jumped over were never captured.
+        gap_estimated: that is an estimate.
+        clock: as in ``RingArray.clocks``, of the last sample before.
+    """
+
+    count: int
+    start_sample: int
+    gap_samples: int
+    gap_estimated: bool
+    clock: tuple[int, int]
+
+
+class Ring:
+    """A bounded queue of samples in one slot of an array.
+
+    ``write`` costs two copies into preallocated memory; ``read`` copies out.
+    """
+
+    def __init__(self, array: RingArray, slot: int, wake: Callable[[], None]) -> None:
+        self.array = array
+        self.slot = slot
         self._wake = wake
-        self._marks: deque[_Mark] = deque()
+        self._lost: deque[Jump] = deque()
         self._space = threading.Event()
-        self._written = 0  # writer's
         self._next_sample = 0  # writer's: the source's index of the next sample
+        self._stored_sample = (
+            0  # writer's: what it would be, had nothing been lost since the last jump
+        )
+        self._gap_samples, self._gap_estimated = 0, False  # writer's: not yet in a jump
         self._refused = 0  # writer's
-        self._read = 0  # reader's
-        self._expected_sample = 0  # reader's: where the next block starts if nothing was lost
-        self._reported = 0  # reader's: refused samples that a block has told of
-        self._closed = False
+        self._sample_of_zero = 0  # reader's: the source's index of count 0, seen from the last jump
+        self._reported = 0  # reader's: refused samples that somebody was told of
         self.error: Exception | None = None
 
     # --- the writer's side ---------------------------------------------------------------------------
@@ -91,38 +143,54 @@ class Ring:
         Returns:
             How many were taken; the others are refused and counted.
         """
+        array, slot = self.array, self.slot
+        written, capacity = int(array.written[slot]), array.capacity_samples
         self._next_sample += gap_samples
-        taken = min(len(samples), self._capacity - (self._written - self._read))
+        self._gap_samples += gap_samples
+        self._gap_estimated |= gap_estimated
+        taken = min(len(samples), capacity - (written - int(array.read[slot])))
         if taken:
-            begin = self._written % self._capacity
-            head = min(taken, self._capacity - begin)
-            self._samples[begin : begin + head] = samples[:head]
-            self._samples[: taken - head] = samples[head:taken]
-            late_ns = (len(samples) - taken) * 1_000_000_000 // self._rate_hz
-            self._marks.append(
-                _Mark(
-                    self._written,
-                    self._written + taken,
-                    self._next_sample,
-                    captured_ns - late_ns,
-                    gap_samples,
-                    gap_estimated,
-                )
-            )
-            self._written += taken
+            if self._next_sample != self._stored_sample:
+                self._jump(written)
+            begin = written % capacity
+            head = min(taken, capacity - begin)
+            array.samples[slot, begin : begin + head] = samples[:head]
+            array.samples[slot, : taken - head] = samples[head:taken]
+            late_ns = (len(samples) - taken) * 1_000_000_000 // array.sample_rate_hz
+            # One assignment of both: a reader never sees one without the other.
+            array.clocks[slot] = (written + taken, captured_ns - late_ns)
+            self._stored_sample += taken
+            array.written[slot] = written + taken
         self._refused += len(samples) - taken
         self._next_sample += len(samples)
-        self._wake()
+        if written + taken >= array.wanted[slot]:
+            self._wake()
         return taken
+
+    def _jump(self, count: int) -> None:
+        clock_count, clock_ns = self.array.clocks[self.slot].tolist()
+        self._lost.append(
+            Jump(
+                count,
+                self._next_sample,
+                self._gap_samples,
+                self._gap_estimated,
+                (clock_count, clock_ns),
+            )
+        )
+        self._gap_samples, self._gap_estimated = 0, False
+        self._stored_sample = self._next_sample
+        self.array.jumps[self.slot] += 1
 
     def write_all(
         self, samples: NDArray[np.float32], captured_ns: int, stop: threading.Event
     ) -> bool:
         """Put samples in, waiting for space: for sources that can wait. False if ``stop`` was set."""
-        at = 0
+        array, slot, at = self.array, self.slot, 0
         while at < len(samples):
             self._space.clear()
-            free = self._capacity - (self._written - self._read)
+            array.waiting[slot] = True
+            free = array.capacity_samples - int(array.written[slot] - array.read[slot])
             if free == 0:
                 if stop.is_set():
                     return False
@@ -130,31 +198,72 @@ class Ring:
                 continue
             self.write(samples[at : at + free], captured_ns)
             at += free
+        array.waiting[slot] = False
         return not stop.is_set()
 
     def close(self, error: Exception | None = None) -> None:
         """No more samples will come; ``error`` says why if it is not simply the end. The first call counts."""
-        if not self._closed:
+        if not self.closed:
             self.error = error
-        self._closed = True
+        self.array.closed[self.slot] = True
         self._wake()
 
     # --- the reader's side ---------------------------------------------------------------------------
 
     @property
+    def closed(self) -> bool:
+        """Whether no more samples will come."""
+        return bool(self.array.closed[self.slot])
+
+    @property
     def ended(self) -> bool:
-        """Closed, and everything was read."""
-        return self._closed and self.available == 0
+        """Whether the writer closed and everything was read."""
+        return self.closed and self.available == 0
 
     @property
     def available(self) -> int:
-        """Samples that can be read now."""
-        return self._written - self._read
+        """Samples that went in and are not done with."""
+        return int(self.array.written[self.slot] - self.array.read[self.slot])
 
     @property
     def unreported(self) -> int:
-        """Samples refused that no block has told of yet."""
+        """Samples refused that nobody was told of yet."""
         return self._refused - self._reported
+
+    def next_jump(self) -> Jump | None:
+        """The oldest loss that was not passed yet."""
+        return self._lost[0] if self._lost else None
+
+    def pass_jump(self) -> Jump:
+        """Go past the oldest loss; from now on counts stand for the samples after it."""
+        jump = self._lost.popleft()
+        lost_samples = jump.start_sample - self.sample_at(jump.count)
+        self._reported += lost_samples - jump.gap_samples
+        self._sample_of_zero = jump.start_sample - jump.count
+        self.array.passed[self.slot] += 1
+        return jump
+
+    def sample_at(self, count: int) -> int:
+        """The source's index of a sample between the last jump that was passed and the next one."""
+        return self._sample_of_zero + count
+
+    def captured_ns(self, count: int) -> int:
+        """When the sample before ``count`` was captured; ``count`` lies before the next jump."""
+        sample, clock_ns = self.clock()
+        newer = sample - self.sample_at(count)
+        return int(clock_ns - newer * 1_000_000_000 // self.array.sample_rate_hz)
+
+    def clock(self) -> tuple[int, int]:
+        """A recent sample, by the source's index, and when the one before it was captured."""
+        jump = self.next_jump()
+        count, clock_ns = self.array.clocks[self.slot].tolist() if jump is None else jump.clock
+        return self.sample_at(count), clock_ns
+
+    def release_until(self, count: int) -> None:
+        """Samples before ``count`` are done with; a writer that waits for room goes on."""
+        self.array.read[self.slot] = count
+        if self.array.waiting[self.slot]:
+            self._space.set()
 
     def read(self, max_samples: int) -> Block | None:
         """Take the oldest samples, up to the next jump; None if there are none.
@@ -163,38 +272,52 @@ class Ring:
             A block that owns its samples. Where it starts later than the last one ended, ``lost_reason``
             is ``overflow`` if the ring refused samples, ``gap`` if the source lost them.
         """
-        available = self.available  # read once: the writer may add more meanwhile
-        if available == 0:
+        # Read once, and before the jumps: what went in after it is not looked at.
+        stop, start = int(self.array.written[self.slot]), int(self.array.read[self.slot])
+        if stop == start:
             return None
-        first = self._marks[0]
-        start_sample = first.start_sample + self._read - first.start_count
-        jumped = start_sample - self._expected_sample
-        gap_samples, estimated = (first.gap_samples, first.gap_estimated) if jumped else (0, False)
-        count, last = 0, first
-        while count < min(available, max_samples) and self._marks:
-            mark = self._marks[0]
-            if mark is not first and mark.start_sample != start_sample + count:
-                break
-            count = min(mark.stop_count - self._read, available, max_samples)
-            last = mark
-            if mark.stop_count - self._read > count:
-                break
-            self._marks.popleft()
-        begin = self._read % self._capacity
-        head = min(count, self._capacity - begin)
-        samples = np.concatenate(
-            (self._samples[begin : begin + head], self._samples[: count - head])
-        )
-        after_ns = (last.stop_count - self._read - count) * 1_000_000_000 // self._rate_hz
-        self._reported += jumped - gap_samples
-        self._expected_sample = start_sample + count
-        self._read += count
-        self._space.set()
+        before, lost = self.sample_at(start), None
+        if self._lost and self._lost[0].count == start:
+            lost = self.pass_jump()
+        if self._lost:
+            stop = min(stop, self._lost[0].count)
+        stop = min(stop, start + max_samples)
+        samples, captured_ns = self.samples(start, stop), self.captured_ns(stop)
+        self.release_until(stop)
+        gap_samples, estimated = (lost.gap_samples, lost.gap_estimated) if lost else (0, False)
+        start_sample = self.sample_at(start)
+        overflowed = start_sample - before > gap_samples
         return Block(
             samples,
             start_sample,
-            last.captured_ns - after_ns,
-            lost_reason="overflow" if jumped > gap_samples else "gap",
+            captured_ns,
+            lost_reason="overflow" if overflowed else "gap",
             gap_samples=gap_samples,
             gap_estimated=estimated,
         )
+
+    def samples(self, start: int, stop: int) -> NDArray[np.float32]:
+        """A copy of samples ``[start, stop)``, ``(samples, channels)`` float32."""
+        row, capacity = self.array.samples[self.slot], self.array.capacity_samples
+        begin = start % capacity
+        head = min(stop - start, capacity - begin)
+        return np.concatenate((row[begin : begin + head], row[: stop - start - head]))
+
+    def overwrite(self, start: int, samples: NDArray[np.float32]) -> None:
+        """Put other values in the place of samples that were not read yet."""
+        row, capacity = self.array.samples[self.slot], self.array.capacity_samples
+        begin = start % capacity
+        head = min(len(samples), capacity - begin)
+        row[begin : begin + head] = samples[:head]
+        row[: len(samples) - head] = samples[head:]
+
+
+def single_ring(
+    capacity_samples: int,
+    n_channels: int,
+    sample_rate_hz: int,
+    *,
+    wake: Callable[[], None] = lambda: None,
+) -> Ring:
+    """A ring that is alone in its array."""
+    return RingArray(1, capacity_samples, n_channels, sample_rate_hz).open(wake=wake)

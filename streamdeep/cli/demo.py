@@ -19,7 +19,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from streamdeep.cli.run import show_ledger
+from streamdeep.cli.ledgers import show_ledger
 from streamdeep.cli.soundscape import write_soundscape
 from streamdeep.errors import ConfigurationError, StreamdeepError
 from streamdeep.records import Ledger

@@ -6,82 +6,22 @@ import socket
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import Field, ValidationError
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
-from streamdeep.config import (
-    Strict,
-    describe,
-    hop_frames_from_seconds,
-    length_frames_from_seconds,
-    load_toml,
-)
-from streamdeep.errors import ConfigurationError, StreamdeepError
+from streamdeep.cli.ledgers import as_dict, show_ledger, show_ledgers
+from streamdeep.cli.run_settings import RunSettings, SourceSettings, settings_from
+from streamdeep.config import hop_frames_from_seconds, length_frames_from_seconds
+from streamdeep.errors import StreamdeepError
 from streamdeep.records import Ledger
 
+if TYPE_CHECKING:
+    from streamdeep.audio.sources import Source
 
-class RunSettings(Strict):
-    """What belongs to an installation: the options of ``streamdeep run``, under the same names in TOML.
-
-    Flags win over the environment (``STREAMDEEP_*``), the environment over the file, the file over these
-    defaults.
-
-    Attributes:
-        source: see :mod:`streamdeep.audio.sources`.
-        model: model file; None is the embedded one.
-        bind: where to publish.
-        stream: name on the wire; None is host and source.
-        hop_s: seconds between segments; None is the model's.
-        early_s: after how many seconds a segment also gives an early embedding.
-        pace: of a file.
-        block_size: samples per block.
-        format: of raw PCM.
-        rate: of raw PCM, or wanted of a sound card, in Hz.
-        channels: of raw PCM or a sound card.
-        insecure: allow a bind that other machines can reach, in clear text.
-        wait: start a file only when somebody listens; None does so at ``pace`` max.
-    """
-
-    source: str
-    model: Path | None = None
-    bind: str = "tcp://127.0.0.1:5757"
-    stream: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")
-    hop_s: float | None = Field(default=None, gt=0)
-    early_s: tuple[float, ...] = ()
-    pace: Literal["realtime", "max"] = "realtime"
-    block_size: int | None = None
-    format: Literal["s16le", "f32le"] | None = None
-    rate: int | None = None
-    channels: int | None = None
-    insecure: bool = False
-    wait: bool | None = None
-
-
-def settings_from(config: Path | None, given: dict[str, Any]) -> RunSettings:
-    """Merge flags and environment over a TOML file.
-
-    Raises:
-        ConfigurationError: an unknown key, a value out of range, or no source at all; one line.
-    """
-    named = {name: value for name, value in given.items() if value is not None}
-    base = load_toml(config, _PartialSettings).model_dump(exclude_none=True) if config else {}
-    if "source" not in named | base:
-        raise ConfigurationError(
-            "no source: name a sound file, `mic`, or `-` for raw samples on standard input"
-        )
-    try:
-        return RunSettings.model_validate(base | named)
-    except ValidationError as error:
-        raise ConfigurationError(describe(error)) from error
-
-
-class _PartialSettings(RunSettings):
-    source: str | None = None  # type: ignore[assignment] # a file may leave it to the command line
+RINGS_BYTES = 64_000_000
+"""What waiting sound may take in memory, over all streams; each has 1 to 10 s."""
 
 
 def register(app: typer.Typer) -> None:
@@ -145,13 +85,17 @@ def run(
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="TOML file with these options under the same names.")
+        Path | None,
+        typer.Option(
+            help="TOML file with these options under the same names; [[streams]] for several sources."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
     """Embed a live source and publish one embedding per segment.
 
     Example: streamdeep run mic
+    Example: streamdeep run --config site.toml
     Example: arecord -q -t raw -f S16_LE -r 16000 | streamdeep run - --rate 16000
     """
     settings = settings_from(
@@ -166,12 +110,10 @@ def run(
 
 
 def _run(settings: RunSettings, *, as_json: bool) -> None:
-    from streamdeep.audio.sources import open_source
     from streamdeep.encoder.model import load_model
     from streamdeep.engine import Engine
     from streamdeep.frontend.logmel import warm_up
     from streamdeep.wire.publisher import Publisher
-    from streamdeep.wire.topics import stream_name
 
     say = _Voice(as_json=as_json)
     model = load_model(settings.model)
@@ -182,23 +124,25 @@ def _run(settings: RunSettings, *, as_json: bool) -> None:
         None if settings.hop_s is None else hop_frames_from_seconds(settings.hop_s, frontend)
     )
     early_frames = [length_frames_from_seconds(seconds, frontend) for seconds in settings.early_s]
-    source = open_source(
-        settings.source,
-        model_rate_hz=frontend.sample_rate_hz,
-        pace=settings.pace,
-        block_samples=settings.block_size,
-        sample_format=settings.format,
-        sample_rate_hz=settings.rate,
-        n_channels=settings.channels,
-    )
+    sources = [
+        _open(found, settings, model_rate_hz=frontend.sample_rate_hz) for found in settings.sources
+    ]
     warm_up(frontend)
-    name = settings.stream or stream_name(f"{socket.gethostname().split('.')[0]}.{source.name}")
     offline = settings.pace == "max"
     with Publisher(settings.bind, insecure=settings.insecure, lossless=offline) as publisher:
-        engine = Engine(model, publisher, offline=offline)
-        stream = engine.add(name, source, hop_frames=hop_frames, early_frames=early_frames)
+        engine = Engine(
+            model,
+            publisher,
+            hop_frames=hop_frames,
+            early_frames=early_frames,
+            ring_s=_ring_s(sources),
+            offline=offline,
+        )
+        for found, source in zip(settings.sources, sources, strict=True):
+            engine.add(found.stream or _default_name(source), source)
         _stop_on_signals(engine.stop)
-        say.ready(publisher.endpoint, name, model.contract.name, model.digest.hex())
+        names = [stream.name for stream in engine.streams]
+        say.ready(publisher.endpoint, names, model.contract.name, model.digest.hex())
         if settings.wait if settings.wait is not None else offline:
             say.note(
                 "waiting",
@@ -211,9 +155,35 @@ def _run(settings: RunSettings, *, as_json: bool) -> None:
             engine.run()
         except StreamdeepError as error:
             failure = error
-        say.ledger(name, stream.ledger())
+        say.ledgers({stream.name: stream.ledger() for stream in engine.streams})
     if failure is not None:
         raise failure
+
+
+def _open(found: SourceSettings, settings: RunSettings, *, model_rate_hz: int) -> "Source":
+    from streamdeep.audio.sources import open_source
+
+    return open_source(
+        found.source,
+        model_rate_hz=model_rate_hz,
+        pace=settings.pace,
+        block_samples=found.block_size,
+        sample_format=found.format,
+        sample_rate_hz=found.rate,
+        n_channels=found.channels,
+    )
+
+
+def _default_name(source: "Source") -> str:
+    from streamdeep.wire.topics import stream_name
+
+    return stream_name(f"{socket.gethostname().split('.')[0]}.{source.name}")
+
+
+def _ring_s(sources: "list[Source]") -> float:
+    """How much of each source's sound may wait."""
+    bytes_per_s = sum(4 * source.n_channels * source.sample_rate_hz for source in sources)
+    return min(10.0, max(1.0, RINGS_BYTES / bytes_per_s))
 
 
 def _stop_on_signals(stop: Any) -> None:
@@ -238,14 +208,18 @@ class _Voice:
     def _line(self, **fields: object) -> None:
         typer.echo(json.dumps({"time_utc_ns": time.time_ns(), **fields}))
 
-    def ready(self, endpoint: str, stream: str, model: str, digest: str) -> None:
+    def ready(self, endpoint: str, streams: list[str], model: str, digest: str) -> None:
         if self._json:
-            self._line(event="ready", endpoint=endpoint, stream=stream, model=model, digest=digest)
-        else:
-            self._console.print(
-                f"publishing [bold]{stream}[/] on [bold]{endpoint}[/] with {model} ({digest[:16]})"
-            )
-            self._console.print("listen with: streamdeep classify --connect " + endpoint)
+            self._line(
+                event="ready", endpoint=endpoint, stream=streams[0], streams=streams,
+                model=model, digest=digest,
+            )  # fmt: skip
+            return
+        more = f" and {len(streams) - 1} more" if len(streams) > 1 else ""
+        self._console.print(
+            f"publishing [bold]{streams[0]}[/]{more} on [bold]{endpoint}[/] with {model} ({digest[:16]})"
+        )
+        self._console.print("listen with: streamdeep classify --connect " + endpoint)
 
     def note(self, event: str, message: str) -> None:
         if self._json:
@@ -253,36 +227,12 @@ class _Voice:
         else:
             self._console.print(message)
 
-    def ledger(self, stream: str, ledger: Ledger) -> None:
+    def ledgers(self, ledgers: dict[str, Ledger]) -> None:
         if self._json:
-            self._line(event="ledger", stream=stream, **as_dict(ledger))
+            for name, ledger in ledgers.items():
+                self._line(event="ledger", stream=name, **as_dict(ledger))
+        elif len(ledgers) == 1:
+            for name, ledger in ledgers.items():
+                show_ledger(self._console, name, ledger)
         else:
-            show_ledger(self._console, stream, ledger)
-
-
-def as_dict(ledger: Ledger) -> dict[str, Any]:
-    """A ledger for JSON, with the identity's outcome."""
-    fields = {name: getattr(ledger, name) for name in Ledger.__dataclass_fields__}
-    return {**fields, "unaccounted": ledger.unaccounted}
-
-
-def show_ledger(console: Console, stream: str, ledger: Ledger) -> None:
-    """Where every sample went, for people."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("samples")
-    table.add_column(justify="right")
-    for label, count in (
-        ("captured", ledger.captured),
-        ("= embedded", ledger.embedded),
-        ("+ skipped", ledger.skipped),
-        *((f"+ dropped: {reason}", count) for reason, count in ledger.dropped.items()),
-        ("+ in flight", ledger.in_flight),
-        ("unaccounted", ledger.unaccounted),
-        ("lost before capture", ledger.gap_samples),
-        ("non-finite, replaced", ledger.nonfinite_samples),
-        ("clipped", ledger.clipped_samples),
-    ):
-        table.add_row(label, f"{count:,}")
-    summary = f"{ledger.embeddings} embeddings in {ledger.epochs} epoch(s)"
-    console.print(f"{stream}: {summary}; where its samples are:")
-    console.print(table)
+            show_ledgers(self._console, ledgers)

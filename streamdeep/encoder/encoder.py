@@ -136,7 +136,7 @@ class LaneEncoder:
     def flush(self) -> list[EncodedSegment]:
         """Close the oldest open segment where it holds frames of no embedding yet."""
         self._closed = True
-        start = _partial_start(self._lanes)
+        start = partial_start(self._lanes)
         if start is None:
             return []
         # The last frames are consumed already; running them again from the state before gives, bit for
@@ -220,13 +220,13 @@ class WholeEncoder:
         """Encode what waits for the end of the file, and the partial segment if it holds new frames."""
         self._closed = True
         encoded = self._encode(self._waiting, self._lanes.length_frames)
-        start = _partial_start(self._lanes)
+        start = partial_start(self._lanes)
         if start is not None:
             encoded += self._encode([start], self._lanes.next_frame - start, partial=True)
         return encoded
 
 
-def _partial_start(lanes: Lanes) -> int | None:
+def partial_start(lanes: Lanes) -> int | None:
     """First frame of the oldest open segment, if it holds frames that are in no embedding yet."""
     still_open = lanes.open_segments()
     if not still_open:

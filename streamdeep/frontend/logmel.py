@@ -16,7 +16,7 @@ from streamdeep.frontend.normalise import fixed_frames
 from streamdeep.records import Frames
 
 
-class _Group:
+class ViewGroup:
     """Views of equal window and transform: they share the FFTs."""
 
     def __init__(
@@ -52,6 +52,7 @@ class _Group:
     def fill(
         self, samples: NDArray[np.float64], config: FrontendConfig, power: NDArray[np.float64]
     ) -> None:
+        """Compute these views' columns of ``(frames, features)`` power from ``(channels, 1 + samples)``."""
         power_frames(
             samples,
             1 + self.delay,
@@ -72,6 +73,16 @@ class _Group:
         )
 
 
+def view_groups(config: FrontendConfig, n_channels: int) -> list[ViewGroup]:
+    """The views of a front-end, by what they share."""
+    groups: dict[tuple[int, int], list[tuple[int, View]]] = {}
+    column = 0
+    for view in config.views:
+        groups.setdefault((view.window_samples, view.transform_samples), []).append((column, view))
+        column += view.width
+    return [ViewGroup(views, config, n_channels) for views in groups.values()]
+
+
 class LogMel:
     """Turn samples into frames.
 
@@ -82,14 +93,7 @@ class LogMel:
     def __init__(self, config: FrontendConfig, n_channels: int = 1) -> None:
         self.config = config
         self.n_channels = n_channels
-        groups: dict[tuple[int, int], list[tuple[int, View]]] = {}
-        column = 0
-        for view in config.views:
-            groups.setdefault((view.window_samples, view.transform_samples), []).append(
-                (column, view)
-            )
-            column += view.width
-        self._groups = [_Group(views, config, n_channels) for views in groups.values()]
+        self._groups = view_groups(config, n_channels)
         self.reset()
 
     def reset(self) -> None:

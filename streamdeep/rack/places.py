@@ -1,0 +1,114 @@
+"""Where a rack's streams live: shelves of equal rings, and a number for each stream.
+
+Memory is taken shelf by shelf; a place that becomes free is used again. Not here: what is done with them.
+"""
+
+from collections.abc import Callable, Iterator
+
+from streamdeep.audio.resample import Resampler
+from streamdeep.audio.ring import RingArray
+from streamdeep.config import SegmentConfig
+from streamdeep.encoder.contract import Contract
+from streamdeep.encoder.rows import EncoderRows
+from streamdeep.pipeline import check_source
+from streamdeep.rack.direct import DirectSlot
+from streamdeep.rack.resampled import MARGIN_S, ResampledSlot
+from streamdeep.rack.shelf import Shelf
+from streamdeep.rack.slot import Slot
+from streamdeep.timeline import Timeline
+
+SHELF_PLACES = 64
+
+
+class Places:
+    """Open slots, and the arrays they lie in.
+
+    Attributes:
+        shelves: rings at the model's rate.
+        inlets: rings that sources at other rates write.
+    """
+
+    def __init__(self, contract: Contract, segment: SegmentConfig, encoder: EncoderRows) -> None:
+        self.shelves: list[Shelf] = []
+        self.inlets: list[RingArray] = []
+        self._config = contract.frontend
+        self._quality = contract.resampler
+        self._segment = segment
+        self._encoder = encoder
+        self._slots: list[Slot | None] = []
+        self._fed: dict[tuple[int, int], ResampledSlot] = {}
+
+    def __iter__(self) -> Iterator[Slot]:
+        """The open slots."""
+        return (slot for slot in self._slots if slot is not None)
+
+    def __getitem__(self, number: int) -> Slot:
+        """The open slot of this number."""
+        slot = self._slots[number]
+        assert slot is not None, "shelves name open slots only"
+        return slot
+
+    def fed_from(self, inlet: int, place: int) -> ResampledSlot | None:
+        """Whose source writes this ring."""
+        return self._fed.get((inlet, place))
+
+    def open(
+        self,
+        sample_rate_hz: int,
+        n_channels: int,
+        *,
+        ring_s: float,
+        live: bool,
+        wake: Callable[[], None],
+    ) -> Slot:
+        """See :meth:`streamdeep.rack.rack.Rack.open`."""
+        check_source(sample_rate_hz, n_channels)
+        config, number, encoder = self._config, self._free_number(), self._encoder
+        timeline = Timeline(config, self._segment.length_frames, sample_rate_hz)
+        window, rate_hz = config.longest_window_samples, config.sample_rate_hz
+        if sample_rate_hz == rate_hz:
+            capacity = max(round(ring_s * rate_hz), 2 * window + config.hop_samples)
+            shelf = self._shelf(capacity, n_channels)
+            ring = shelf.place(number, wake)
+            direct = DirectSlot(number, shelf, ring, encoder, timeline, config, live=live)
+            self._slots[number] = direct
+            return direct
+        capacity = window + 2 * config.hop_samples + round(2 * MARGIN_S * rate_hz)
+        shelf = self._shelf(capacity, n_channels)
+        inlet = self._inlet(max(16, round(ring_s * sample_rate_hz)), n_channels, sample_rate_hz)
+        source = self.inlets[inlet].open(wake=wake)
+        ring = shelf.place(number, lambda: None)
+        resampler = Resampler(sample_rate_hz, rate_hz, n_channels, quality=self._quality)
+        slot = ResampledSlot(number, shelf, source, ring, encoder, timeline, resampler, live=live)
+        self._slots[number] = self._fed[inlet, source.slot] = slot
+        return slot
+
+    def close(self, slot: Slot) -> None:
+        """Give a finished slot's number and places back."""
+        slot.finish()
+        self._slots[slot.number] = None
+        self._fed = {where: fed for where, fed in self._fed.items() if fed is not slot}
+
+    def _free_number(self) -> int:
+        if None not in self._slots:
+            self._slots.append(None)
+        return self._slots.index(None)
+
+    def _shelf(self, capacity: int, n_channels: int) -> Shelf:
+        for shelf in self.shelves:
+            array = shelf.array
+            if (array.capacity_samples, array.n_channels) == (capacity, n_channels) and (
+                not array.full
+            ):
+                return shelf
+        self.shelves.append(Shelf(self._config, SHELF_PLACES, capacity, n_channels))
+        return self.shelves[-1]
+
+    def _inlet(self, capacity: int, n_channels: int, sample_rate_hz: int) -> int:
+        wanted = (capacity, n_channels, sample_rate_hz)
+        for index, array in enumerate(self.inlets):
+            shape = (array.capacity_samples, array.n_channels, array.sample_rate_hz)
+            if shape == wanted and not array.full:
+                return index
+        self.inlets.append(RingArray(SHELF_PLACES, capacity, n_channels, sample_rate_hz))
+        return len(self.inlets) - 1
