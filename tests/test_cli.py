@@ -162,7 +162,7 @@ def test_an_unknown_key_in_a_toml_file(command, tmp_path, sound_path):
 
 
 def test_flags_win_over_the_environment_and_that_over_the_file(monkeypatch, tmp_path):
-    from streamdeep.cli.run import settings_from
+    from streamdeep.cli.run_settings import settings_from
 
     path = tmp_path / "site.toml"
     path.write_text('source = "mic"\nbind = "tcp://127.0.0.1:1111"\nhop_s = 0.5\n')

@@ -1,15 +1,21 @@
 """Training: repeatable to the bit, resumable, and nothing lost when it is interrupted."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from trainer_data import RECIPE, random_spectrograms, tone_spectrograms, with_fit, write_tones
 
+from streamdeep.encoder.model import load_model
 from streamdeep.errors import ConfigurationError, ModelError, SourceError
-from streamdeep_trainer import fit as fit_module
+from streamdeep_trainer import loop
 from streamdeep_trainer.checkpoint import load_checkpoint, network_from, save_checkpoint
 from streamdeep_trainer.crops import draw_crops
-from streamdeep_trainer.fit import fit, is_stale
+from streamdeep_trainer.export import export_model
+from streamdeep_trainer.fit import fit
 from streamdeep_trainer.levels import learn_levels, normalised
+from streamdeep_trainer.loop import is_stale, split
 from streamdeep_trainer.run_folder import CHECKPOINT
 
 
@@ -52,7 +58,7 @@ def test_an_interrupted_run_leaves_its_last_epoch(tmp_path, monkeypatch):
 
     recipe = with_fit(epochs=3, validation_fraction=0.0)
     whole = fit(recipe, random_spectrograms(), run=tmp_path / "a")
-    monkeypatch.setattr(fit_module, "draw_crops", interrupted)
+    monkeypatch.setattr(loop, "draw_crops", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fit(recipe, random_spectrograms(), run=tmp_path / "b")
     monkeypatch.undo()
@@ -88,6 +94,9 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path):
         found.held_out,
         found.losses,
     )
+    scaled = replace(found, loss_scale={"scale": 65536.0, "_growth_tracker": 3})
+    save_checkpoint(tmp_path / "again.npz", scaled)
+    assert load_checkpoint(tmp_path / "again.npz").loss_scale == scaled.loss_scale
     assert not network_from(again).training
 
 
@@ -100,7 +109,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
 
 def test_held_out_clips_are_not_trained_on(tmp_path):
     found = fit(with_fit(epochs=0, validation_fraction=0.5), random_spectrograms(), run=tmp_path)
-    training, held_out = fit_module.split(random_spectrograms(), found.held_out)
+    training, held_out = split(random_spectrograms(), found.held_out)
     assert len(held_out) == 4
     assert not set(training) & set(held_out)
 
@@ -152,6 +161,56 @@ def test_patience_ends_a_training_early(tmp_path):
     state = fit(recipe, random_spectrograms(), run=tmp_path)
     assert state.n_epochs < 30
     assert load_checkpoint(tmp_path / CHECKPOINT).n_epochs == state.n_epochs
+
+
+# Steps so large that the loss soon rises again.
+RESTLESS = with_fit(epochs=12, patience=3, learning_rate=0.1)
+
+
+def test_the_best_epochs_weights_are_what_a_run_with_patience_gives(tmp_path):
+    found = fit(RESTLESS, random_spectrograms(), run=tmp_path / "a")
+    held_out = [validation for _, validation in found.losses]
+    best = held_out.index(min(held_out)) + 1
+    assert best < found.n_epochs  # else this tests nothing
+    assert found.best_epoch == best
+    stopped_there = fit(with_fit(RESTLESS, epochs=best), random_spectrograms(), run=tmp_path / "b")
+    assert same(found.chosen(), stopped_there)
+    assert not same(found.chosen(), found)
+    (tmp_path / "model.onnx").write_bytes(export_model(found, random_spectrograms()))
+    about = load_model(tmp_path / "model.onnx").contract.provenance
+    assert about["epochs"] == best
+    assert about["losses"] == [list(pair) for pair in found.losses[:best]]
+    without = replace(found, recipe=with_fit(found.recipe, patience=None))
+    assert without.chosen() is without
+
+
+def test_a_resumed_run_with_patience_takes_the_same_path_to_the_same_result(tmp_path):
+    whole = fit(RESTLESS, random_spectrograms(), run=tmp_path / "a")
+    for epochs in (whole.n_epochs - 1, 12, 12):  # the last finds that it has stopped already
+        again = fit(
+            with_fit(RESTLESS, epochs=epochs),
+            random_spectrograms(),
+            run=tmp_path / "b",
+            resume=epochs == 12,
+        )
+    assert (again.n_epochs, again.losses) == (whole.n_epochs, whole.losses)
+    assert same(whole, again)
+    assert same(whole.chosen(), again.chosen())
+
+
+def test_a_checkpoint_of_the_first_format_is_read_and_one_of_the_future_refused(tmp_path):
+    fit(RESTLESS, random_spectrograms(), run=tmp_path)
+    with np.load(tmp_path / CHECKPOINT) as file:
+        arrays = {name: file[name] for name in file.files if not name.startswith("best/")}
+    about = json.loads(arrays["about"].tobytes())
+    del about["best_epoch"], about["loss_scale"]
+    for number in (1, 3):
+        arrays["about"] = np.frombuffer(json.dumps(about | {"format": number}).encode(), np.uint8)
+        np.savez(tmp_path / f"{number}.npz", **arrays)
+    found = load_checkpoint(tmp_path / "1.npz")
+    assert found.chosen() is found  # its best weights were not kept
+    with pytest.raises(ModelError, match="format 3, not 2"):
+        load_checkpoint(tmp_path / "3.npz")
 
 
 def test_tensorboard_gets_losses_embeddings_and_pictures(tmp_path):

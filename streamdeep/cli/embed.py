@@ -16,7 +16,12 @@ from rich.progress import track
 
 from streamdeep.config import hop_frames_from_seconds
 from streamdeep.encoder.model import Model
-from streamdeep.errors import ConfigurationError, MissingDependencyError, SourceError
+from streamdeep.errors import (
+    ConfigurationError,
+    MissingDependencyError,
+    SourceError,
+    StreamdeepError,
+)
 
 SUFFIXES = frozenset(
     ".wav .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .caf .w64 .rf64 .voc .snd".split()
@@ -70,21 +75,23 @@ def embed(
         raise ConfigurationError(f"--out {out} must end in .npz, .csv or .parquet")
     if out.suffix == ".parquet":
         _pyarrow()  # before the work, not after it
+    _refuse_unwritable(out)
     loaded = load_model(model)
     hop_frames = None if hop is None else hop_frames_from_seconds(hop, loaded.contract.frontend)
     files = list(_files(paths))
     console = Console(stderr=True, highlight=False)
     rows: list[tuple[str, int, int, NDArray[np.float32]]] = []
-    failures: list[str] = []
+    failures: dict[str, str] = {}
     quiet = as_json or not console.is_terminal
     for path in track(files, "embedding", console=console, disable=quiet, transient=True):
         try:
             rows += [(str(path), *row) for row in embed_file(path, loaded, hop_frames)]
-        except SourceError as error:
+        except (StreamdeepError, OSError) as error:  # one file of thousands ends nothing
+            reason = str(error) if str(path) in str(error) else f"{path}: {error}"
             if len(files) == 1:
-                raise
-            failures.append(str(path))
-            console.print(f"skipped: {error}", soft_wrap=True)
+                raise SourceError(reason) from error
+            failures[str(path)] = reason
+            console.print(f"skipped: {reason}", soft_wrap=True, markup=False)
     if not rows:
         raise SourceError("no file could be embedded; nothing was written")
     table = Table(
@@ -96,7 +103,8 @@ def embed(
     write_table(out, table)
     summary = {
         "out": str(out), "embeddings": len(rows), "dim": table.embedding.shape[1],
-        "files": len(files) - len(failures), "failed": failures, "model": loaded.digest.hex(),
+        "files": len(files) - len(failures), "failed": list(failures),
+        "reasons": list(failures.values()), "model": loaded.digest.hex(),
     }  # fmt: skip
     if as_json:
         typer.echo(json.dumps(summary))
@@ -116,7 +124,11 @@ def _files(paths: list[Path]) -> Iterator[Path]:
             yield path
             continue
         found = sorted(
-            file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in SUFFIXES
+            and file.is_file()
+            and not any(part.startswith(".") for part in file.relative_to(path).parts)
         )
         if not found:
             raise SourceError(
@@ -166,8 +178,21 @@ def write_table(path: Path, table: Table) -> None:
             _write_parquet(draft, table)
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        if draft.is_file():
+            draft.unlink()
         raise ConfigurationError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _refuse_unwritable(path: Path) -> None:
+    """Before hours of work, not after them."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(0, "it is a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write {path}: {error.strerror or error}; choose another --out"
+        ) from error
 
 
 def _write_npz(path: Path, table: Table) -> None:

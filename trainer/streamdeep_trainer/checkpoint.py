@@ -1,11 +1,11 @@
 """What a training run leaves behind after each epoch: one ``.npz`` of plain arrays, and its recipe in it.
 
 No pickle: arrays are read with ``allow_pickle=False``, everything else is JSON. Random states are not
-kept, because every epoch seeds its own (``fit``). Not here: the exported model (``export``).
+kept, because every epoch seeds its own (``loop``). Not here: the exported model (``export``).
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -26,7 +26,9 @@ from streamdeep_trainer.models.frequency_time import FrequencyTimeShape
 from streamdeep_trainer.models.networks import AnyShape, Network, build_network
 from streamdeep_trainer.models.windows import Windows
 
-FORMAT = 1
+FORMAT = 2
+"""2: the best epoch's weights and the loss scale go along. 1 is read: its last weights count as its best."""
+_READ = (1, 2)
 _ADAM = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -37,10 +39,13 @@ class Checkpoint:
     Attributes:
         recipe: everything that was asked for.
         n_epochs: epochs completed; 0 is the untrained network.
+        best_epoch: the one with the lowest loss on the held-out clips; the last where there are none.
         levels: floor and ceiling in dB.
         held_out: filenames of the clips that measure the loss and are not trained on.
-        weights: name to array.
+        weights: name to array, after the last epoch; float32 in every precision.
+        best_weights: after the best epoch; empty where that is the last.
         optimiser: Adam's state, ``<parameter number>.<exp_avg ...>`` to array.
+        loss_scale: how ``16-mixed`` scales the loss at present; empty in other precisions.
         losses: per epoch, training and validation RMSE (None where nothing was held out).
     """
 
@@ -49,8 +54,48 @@ class Checkpoint:
     levels: tuple[float, float]
     held_out: tuple[str, ...]
     weights: dict[str, NDArray[np.float32]]
+    best_epoch: int = 0
+    best_weights: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     optimiser: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    loss_scale: dict[str, float] = field(default_factory=dict)
     losses: tuple[tuple[float, float | None], ...] = ()
+
+    def after_epoch(
+        self,
+        recipe: Recipe,
+        *,
+        weights: dict[str, NDArray[np.float32]],
+        optimiser: dict[str, NDArray[np.float32]],
+        loss_scale: dict[str, float],
+        losses: tuple[float, float | None],
+    ) -> "Checkpoint":
+        """The run one epoch later; it remembers the best weights so far, whether they are wanted or not."""
+        lowest = self.losses[self.best_epoch - 1][1] if self.best_epoch else None
+        is_best = losses[1] is None or lowest is None or losses[1] < lowest
+        return replace(
+            self,
+            recipe=recipe,
+            n_epochs=self.n_epochs + 1,
+            best_epoch=self.n_epochs + 1 if is_best else self.best_epoch,
+            weights=weights,
+            best_weights={} if is_best else self.best_weights or self.weights,
+            optimiser=optimiser,
+            loss_scale=loss_scale,
+            losses=(*self.losses, losses),
+        )
+
+    def chosen(self) -> "Checkpoint":
+        """The run as it stood when its result was reached: at its best epoch with ``patience``, else now."""
+        if self.recipe.fit.patience is None or self.best_epoch == self.n_epochs:
+            return self
+        return replace(
+            self,
+            n_epochs=self.best_epoch,
+            weights=self.best_weights,
+            best_weights={},
+            optimiser={},
+            losses=self.losses[: self.best_epoch],
+        )
 
 
 def shape_of(recipe: Recipe) -> AnyShape:
@@ -136,11 +181,14 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "format": FORMAT,
         "recipe": checkpoint.recipe.model_dump(mode="json"),
         "n_epochs": checkpoint.n_epochs,
+        "best_epoch": checkpoint.best_epoch,
         "levels": checkpoint.levels,
         "held_out": checkpoint.held_out,
+        "loss_scale": checkpoint.loss_scale,
         "losses": checkpoint.losses,
     }
     arrays = {f"weight/{name}": values for name, values in checkpoint.weights.items()}
+    arrays |= {f"best/{name}": values for name, values in checkpoint.best_weights.items()}
     arrays |= {f"adam/{name}": values for name, values in checkpoint.optimiser.items()}
     arrays["about"] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,11 +211,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(arrays.pop("about").tobytes())
-        if about["format"] != FORMAT:
-            raise ModelError(f"{path} is a checkpoint of format {about['format']}, not {FORMAT}")
+        if about["format"] not in _READ:
+            raise ModelError(
+                f"{path} is a checkpoint of format {about['format']}, not {FORMAT}; "
+                "use the version that wrote it"
+            )
         recipe = Recipe.model_validate(about["recipe"])
     except ValidationError as error:
-        raise ModelError(f"{path} holds a recipe of another version: {describe(error)}") from error
+        raise ModelError(
+            f"{path} holds a recipe of another version: {describe(error)}; "
+            "train again, or use the version that wrote it"
+        ) from error
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise ModelError(f"{path} is not a checkpoint, or is damaged: {error}") from error
     return Checkpoint(
@@ -175,8 +229,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
         n_epochs=about["n_epochs"],
         levels=(about["levels"][0], about["levels"][1]),
         held_out=tuple(about["held_out"]),
+        best_epoch=about.get("best_epoch", about["n_epochs"]),
         weights=_below(arrays, "weight/"),
+        best_weights=_below(arrays, "best/"),
         optimiser=_below(arrays, "adam/"),
+        loss_scale=about.get("loss_scale", {}),
         losses=tuple((training, validation) for training, validation in about["losses"]),
     )
 

@@ -1,7 +1,9 @@
 """What training minimises: the root mean square error over the whole batch.
 
 One root over all values, as auDeep's loss, not a mean of roots: a batch's gradient then does not favour
-the clips that are easy already. Not here: where the error comes from (``models``).
+the clips that are easy already. It stays one root where a batch is spread over several devices: each has a
+share of the mean, and ``share / (2 root)`` has the gradient of the root (``loop``). Not here: where the
+error comes from (``models``).
 """
 
 import torch
@@ -21,7 +23,28 @@ def rmse(reconstruction: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
     Returns:
         A scalar. The gradient at an error of exactly 0 is kept finite by 1e-12 under the root.
     """
+    return root(share_of_mean_square(reconstruction, target, lengths, lengths.sum()))
+
+
+def share_of_mean_square(
+    reconstruction: Tensor, target: Tensor, lengths: Tensor, n_frames: Tensor
+) -> Tensor:
+    """What some rows add to a batch's mean squared error; the shares of all its rows sum to the mean.
+
+    Args:
+        reconstruction: ``(rows, time, features)``.
+        target: like ``reconstruction``.
+        lengths: ``(rows,)`` int64; frames beyond do not count.
+        n_frames: int64 scalar, frames of the whole batch.
+
+    Returns:
+        A scalar.
+    """
     valid = mask(lengths, target.shape[1])[:, :, None]
     errors = ((reconstruction - target) * valid) ** 2
-    n_values = lengths.sum() * target.shape[2]
-    return torch.sqrt(errors.sum() / n_values + 1e-12)
+    return errors.sum() / (n_frames * target.shape[2])
+
+
+def root(mean_square: Tensor) -> Tensor:
+    """The root of a mean squared error; finite in its gradient at 0."""
+    return torch.sqrt(mean_square + 1e-12)
