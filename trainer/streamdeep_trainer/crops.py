@@ -1,15 +1,15 @@
 """What a training step sees: one random crop per clip, at a random gain, padded to one length.
 
 A shift of the dB before they are clipped is exactly a change of the microphone's gain. Digital silence is
-stored 40 dB below the lowest possible floor and so stays silent. Padding is -1 and never counts: lengths
-go along.
+stored 40 dB below the lowest possible floor and so stays silent. Rows that were prepared before have no gain
+(``levels.input_of``). Padding is -1 and never counts: lengths go along.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdeep_trainer.config import FrontendRecipe
-from streamdeep_trainer.levels import to_input
+from streamdeep_trainer.levels import input_of
 from streamdeep_trainer.spectrograms import Spectrograms
 
 
@@ -46,6 +46,6 @@ def draw_crops(
         if random is not None:
             start += random.integers(spectrograms.lengths[clip] - length + 1)
             gain = random.uniform(-gain_db, gain_db)
-        decibels = spectrograms.values[start : start + length] + np.float32(gain)
-        frames[row, :length] = to_input(decibels, levels, frontend)
+        crop = slice(start, start + length)
+        frames[row, :length] = input_of(spectrograms, crop, levels, frontend, gain_db=gain)
     return frames, lengths

@@ -127,12 +127,13 @@ def embed_clips(
         n_samples=np.array([embedding.n_samples for embedding in embeddings], np.int64),
         level_dbfs=np.array([embedding.level_dbfs for embedding in embeddings]),
         model_digest=model.digest,
-        about=_about(model),
+        about=about_model(model),
         skipped=tuple(skipped),
     )
 
 
-def _about(model: Model) -> dict[str, Any]:
+def about_model(model: Model) -> dict[str, Any]:
+    """What a file of embeddings says about the model beside its digest."""
     contract = model.contract
     return {
         "frontend": contract.frontend.model_dump(mode="json"),

@@ -15,8 +15,9 @@ from streamdeep import onnxfile
 from streamdeep.encoder.model import Model
 from streamdeep.errors import ModelError
 from streamdeep_trainer.checkpoint import Checkpoint, network_from, untrained_network, weights_of
+from streamdeep_trainer.encoding import encode_segments
 from streamdeep_trainer.graph import encoder_contract, write_encoder
-from streamdeep_trainer.levels import to_input
+from streamdeep_trainer.levels import input_of
 from streamdeep_trainer.modelfile import seal_model
 from streamdeep_trainer.models.arrays import encoder_weights
 from streamdeep_trainer.models.encoder import Encoder
@@ -29,7 +30,6 @@ from streamdeep_trainer.statistics import describe_embeddings, describe_levels
 TOLERANCE = 1e-4
 CHECKED_LENGTHS = (1, 2, 7, 124)
 CHECKED_ROWS = (1, 3, 64)
-_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,11 +38,11 @@ class _Segments:
 
     Attributes:
         frames: a list of ``(time, features)`` float32 in [-1, 1].
-        energies: ``(segments,)`` float64, mean square.
+        energies: ``(segments,)`` float64, mean square; None where the loudness is not known.
     """
 
     frames: list[NDArray[np.float32]]
-    energies: NDArray[np.float64]
+    energies: NDArray[np.float64] | None
 
 
 def export_model(
@@ -62,6 +62,7 @@ def export_model(
     Raises:
         ModelError: torch and ONNX Runtime differ by more than 1e-4, or the parity promise is broken.
     """
+    checkpoint = checkpoint.chosen()
     network = network_from(checkpoint)
     if untrained:
         network.load_state_dict(
@@ -80,13 +81,13 @@ def export_model(
     contract = encoder_contract(weights)
     draft = _load(seal_model(graph, frontend=frontend, segment=segment, encoder=contract))
     check_against_torch(draft, encoder)
-    statistics, projection = describe_embeddings(_embed(draft, segments))
+    statistics, projection = describe_embeddings(encode_segments(draft, segments.frames))
     return seal_model(
         graph,
         frontend=frontend,
         segment=segment,
         encoder=contract,
-        level=describe_levels(segments.energies),
+        level=None if segments.energies is None else describe_levels(segments.energies),
         provenance=_provenance(checkpoint, spectrograms, len(segments.frames), untrained=untrained),
         statistics=statistics,
         projection=projection,
@@ -122,10 +123,12 @@ def _segments(checkpoint: Checkpoint, spectrograms: Spectrograms) -> _Segments:
     for start, length in zip(spectrograms.starts, spectrograms.lengths, strict=True):
         for first, last in segment_spans(int(length), segment):
             rows = slice(start + first, start + last)
-            decibels = spectrograms.values[rows]
-            frames.append(to_input(decibels, checkpoint.levels, checkpoint.recipe.frontend))
-            energies.append(float(spectrograms.energies[rows].mean()))
-    return _Segments(frames, np.array(energies))
+            frames.append(
+                input_of(spectrograms, rows, checkpoint.levels, checkpoint.recipe.frontend)
+            )
+            if spectrograms.energies is not None:
+                energies.append(float(spectrograms.energies[rows].mean()))
+    return _Segments(frames, None if spectrograms.energies is None else np.array(energies))
 
 
 def _unit_means(encoder: Encoder, segments: _Segments) -> NDArray[np.float32]:
@@ -138,17 +141,6 @@ def _unit_means(encoder: Encoder, segments: _Segments) -> NDArray[np.float32]:
     return (total / n_frames).astype(np.float32)
 
 
-def _embed(model: Model, segments: _Segments) -> NDArray[np.float32]:
-    """``(segments, dim)`` through ONNX Runtime; segments of equal length share a call."""
-    embeddings = np.empty((len(segments.frames), model.contract.encoder.dim), dtype=np.float32)
-    lengths = np.array([len(frames) for frames in segments.frames])
-    for length in np.unique(lengths):
-        rows = np.flatnonzero(lengths == length)
-        for some in np.array_split(rows, -(-len(rows) // _BATCH)):
-            embeddings[some] = model.encode(np.stack([segments.frames[row] for row in some]))
-    return embeddings
-
-
 def _provenance(
     checkpoint: Checkpoint, spectrograms: Spectrograms, n_segments: int, *, untrained: bool
 ) -> dict[str, Any]:
@@ -157,7 +149,7 @@ def _provenance(
         "name": f"{recipe.model.name}-untrained" if untrained else recipe.model.name,
         "data": recipe.data,
         "licence": recipe.licence,
-        "n_clips": len(spectrograms.clips),
+        "n_clips": len({clip.filename for clip in spectrograms.clips}),
         "n_skipped": len(spectrograms.skipped),
         "n_segments": n_segments,
         "n_held_out": len(checkpoint.held_out),

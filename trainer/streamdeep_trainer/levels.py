@@ -1,4 +1,4 @@
-"""From dB to the encoder's input: between which levels, and the map itself.
+"""From spectrograms to the encoder's input: between which levels, and the map itself.
 
 The rule for ``auto``: of all stored values louder than -120 dB (digital silence is no level), the 10 % and
 the 99 % quantile, each rounded to the nearest 5 dB. The tenth that is cut off below is the noise floor of
@@ -8,12 +8,62 @@ the quietest bands; what is cut off above is clipped peaks. On ESC-10: -90 and -
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeep.errors import ConfigurationError
 from streamdeep.frontend.normalise import stretch
-from streamdeep_trainer.config import FrontendRecipe
+from streamdeep_trainer.config import STORED_FLOOR_DB, FrontendRecipe
+from streamdeep_trainer.spectrograms import Spectrograms
 
 SILENCE_DB = -120.0
 QUANTILES = (0.10, 0.99)
 STEP_DB = 5.0
+UNKNOWN_DB = (-90.0, -20.0)
+
+
+def levels_of(spectrograms: Spectrograms, recipe: FrontendRecipe) -> tuple[float, float]:
+    """Floor and ceiling in dB of the training clips: those applied already, else as :func:`learn_levels`.
+
+    Levels that are each segment's own have neither; they give -90 and -20, which nothing uses.
+    """
+    applied = spectrograms.applied
+    if applied is None:
+        return learn_levels(spectrograms.values, recipe)
+    return (applied.floor_db, applied.ceiling_db) if applied.kind == "fixed" else UNKNOWN_DB
+
+
+def input_of(
+    spectrograms: Spectrograms,
+    frames: slice,
+    levels: tuple[float, float],
+    recipe: FrontendRecipe,
+    *,
+    gain_db: float = 0.0,
+) -> NDArray[np.float32]:
+    """What the encoder eats of some frames: dB are mapped, prepared values stay as they are.
+
+    Args:
+        spectrograms: of a data set.
+        frames: one segment or crop.
+        levels: floor and ceiling of the run.
+        recipe: which level treatment.
+        gain_db: louder by this first; 0 of prepared values, whose levels are final.
+
+    Returns:
+        ``(frames, features)`` float32 in [-1, 1].
+
+    Raises:
+        ConfigurationError: the values were prepared between other levels than the run's, or a gain is wanted.
+    """
+    values, applied = spectrograms.values[frames], spectrograms.applied
+    if applied is None:
+        return to_input(values + np.float32(gain_db), levels, recipe)
+    if gain_db:
+        raise ConfigurationError("levels of prepared spectrograms are final; set gain_db = 0")
+    if applied.kind == "fixed" and (applied.floor_db, applied.ceiling_db) != levels:
+        raise ConfigurationError(
+            f"these spectrograms lie between {applied.floor_db:g} and {applied.ceiling_db:g} dB and the run's "
+            f"between {levels[0]:g} and {levels[1]:g}; give those that it was trained on"
+        )
+    return values
 
 
 def learn_levels(decibels: NDArray[np.float32], recipe: FrontendRecipe) -> tuple[float, float]:
@@ -27,7 +77,7 @@ def learn_levels(decibels: NDArray[np.float32], recipe: FrontendRecipe) -> tuple
         Floor and ceiling, at least 20 dB apart. Data that is silent throughout gives -90 and -20.
     """
     loud = decibels[decibels > SILENCE_DB]
-    floor, ceiling = (-90.0, -20.0)
+    floor, ceiling = UNKNOWN_DB
     if len(loud):
         found = np.quantile(loud, QUANTILES)
         floor, ceiling = (float(STEP_DB * np.round(level / STEP_DB)) for level in found)
@@ -53,8 +103,12 @@ def to_input(
     loudest = decibels.max(initial=-np.inf)
     if loudest < SILENCE_DB:
         return np.full(decibels.shape, -1.0, dtype=np.float32)
+    # as the engine: where there is no power, the smallest that there is
+    floor = decibels.min(where=decibels > STORED_FLOOR_DB, initial=np.inf)
     relative = np.clip(
-        decibels.astype(np.float64) - loudest, recipe.clip_below_db, recipe.clip_above_db
+        np.maximum(decibels, floor).astype(np.float64) - loudest,
+        recipe.clip_below_db,
+        recipe.clip_above_db,
     )
     return stretch(relative, decibels.shape).astype(np.float32)
 

@@ -2,11 +2,12 @@
 
 Frames are kept in dB over a range so wide (-160 to +40 dB) that levels can still be learnt and gains
 shifted; to the encoder's input is one affine map and a clip away (``levels``). Clips have different
-lengths, so their frames lie one after the other. Not here: crops, and what is learnt from the frames.
+lengths, so their frames lie one after the other. Frames that were prepared before are the encoder's input
+already, which they say. Not here: crops, what is learnt from the frames, and files of prepared rows (``inputs``).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeep.audio.file import open_audio
-from streamdeep.config import FrontendConfig
+from streamdeep.config import FrontendConfig, Level
 from streamdeep.errors import SourceError
 from streamdeep.frontend.damage import sanitise
 from streamdeep.frontend.logmel import warm_up
@@ -39,20 +40,22 @@ class Spectrograms:
     """The frames of a data set.
 
     Attributes:
-        clips: one per clip that could be read.
+        clips: one per clip that could be read; of prepared rows one per row, so that names may repeat.
         lengths: ``(clips,)`` int64, frames of each; at least 1.
-        values: ``(frames, features)`` float32 dB, all clips one after the other.
-        energies: ``(frames,)`` float64, mean square of each frame's newest hop of samples.
-        frontend: what computed them.
+        values: ``(frames, features)`` float32, all clips one after the other; dB, unless ``applied`` says else.
+        energies: ``(frames,)`` float64, mean square of each frame's newest hop of samples; None of prepared rows.
+        frontend: what computed them, over the stored range.
         skipped: filename and reason of every clip that could not be read.
+        applied: the level treatment that has made the values the encoder's input; None where they are dB.
     """
 
     clips: tuple[Clip, ...]
     lengths: NDArray[np.int64]
     values: NDArray[np.float32]
-    energies: NDArray[np.float64]
+    energies: NDArray[np.float64] | None
     frontend: FrontendConfig
     skipped: tuple[tuple[str, str], ...] = ()
+    applied: Level | None = None
 
     @property
     def starts(self) -> NDArray[np.int64]:
@@ -65,13 +68,12 @@ class Spectrograms:
         frames = np.concatenate(
             [np.arange(starts[row], starts[row] + self.lengths[row]) for row in rows]
         )
-        return Spectrograms(
+        return replace(
+            self,
             clips=tuple(self.clips[row] for row in rows),
             lengths=self.lengths[rows],
             values=self.values[frames],
-            energies=self.energies[frames],
-            frontend=self.frontend,
-            skipped=self.skipped,
+            energies=None if self.energies is None else self.energies[frames],
         )
 
 
@@ -136,7 +138,9 @@ def make_spectrograms(clips: Sequence[Clip], frontend: FrontendConfig) -> Spectr
 
 
 def save_spectrograms(path: Path, spectrograms: Spectrograms) -> None:
-    """Write them, with everything needed to know what they are."""
+    """Write those that are dB, with everything needed to know what they are."""
+    if spectrograms.applied is not None or spectrograms.energies is None:
+        raise ValueError("prepared rows have a file already")
     arrays: dict[str, tuple[tuple[str, ...], NDArray[Any]]] = {
         **clip_arrays(spectrograms.clips),
         "length": (("clip",), spectrograms.lengths),

@@ -1,11 +1,11 @@
 """The netCDF file of preprocessed spectrograms: a table that all table commands read, and lengths beside it.
 
-Rows shorter than the longest are padded with -1, which is silence; ``lengths`` says how many frames are real.
-Table commands that write a new file leave ``lengths`` out. Not here: how the values come about.
+Rows shorter than the longest are padded with -1, which is silence; ``lengths`` says how many frames are real,
+and stays with the rows in all that table commands write. Not here: how the values come about.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from streamdeep.config import FrontendConfig
 from streamdeep.errors import ConfigurationError
-from streamdeep_trainer.datasets.clip import PARTITIONS, Clip
-from streamdeep_trainer.netcdf import read_netcdf, versions, write_netcdf
+from streamdeep_trainer.datasets.clip import Clip
+from streamdeep_trainer.netcdf import versions
 from streamdeep_trainer.preprocess.options import PreprocessOptions
 from streamdeep_trainer.tables.clips import table_of_clips
-from streamdeep_trainer.tables.storage import KIND, read_table
+from streamdeep_trainer.tables.storage import read_table, write_table
 from streamdeep_trainer.tables.table import Table
 
 FEATURE_DIMS = ("time", "band")
@@ -83,33 +83,13 @@ def write_preprocessed(
         attributes: :func:`provenance`, and what else there is to say.
     """
     table = table_of_clips(
-        clips, clip_rows, features, feature_dims=FEATURE_DIMS, attributes=attributes
+        clips,
+        clip_rows,
+        features,
+        feature_dims=FEATURE_DIMS,
+        attributes={"padding": PADDING, **attributes},
     )
-    rows = ("instance",)
-    labels: NDArray[Any] = np.array([label or "" for label in table.labels], dtype=object)
-    if table.label_map is None:  # as auDeep's files have it where there are no labels
-        labels = np.full(len(table), np.nan)
-    arrays: dict[str, tuple[tuple[str, ...], NDArray[Any]]] = {
-        "filename": (rows, np.array(table.filenames, dtype=object)),
-        "chunk_nr": (rows, table.chunk_numbers),
-        "label_nominal": (rows, labels),
-        "label_numeric": (rows, table.numeric_labels),
-        "cv_folds": ((*rows, "fold"), table.held_out.astype(np.int64)),
-        "partition": (
-            rows,
-            np.array(
-                [np.nan if name is None else PARTITIONS.index(name) for name in table.partitions]
-            ),
-        ),
-        "lengths": (rows, lengths),
-        "features": ((*rows, *FEATURE_DIMS), table.features),
-    }
-    about = {
-        "feature_dims": list(FEATURE_DIMS),
-        "padding": PADDING,
-        **({"label_map": [list(pair) for pair in table.label_map]} if table.label_map else {}),
-    }
-    write_netcdf(path, arrays, kind=KIND, attributes={**about, **attributes})
+    write_table(path, replace(table, lengths=lengths))
 
 
 def read_preprocessed(path: Path) -> Preprocessed:
@@ -119,14 +99,14 @@ def read_preprocessed(path: Path) -> Preprocessed:
         SourceError: no such file, or not netCDF.
         ConfigurationError: a file of another kind, or a table of something else.
     """
-    arrays, attributes = read_netcdf(path, KIND)
-    if not {"preprocess", "frontend"} <= set(attributes) or "lengths" not in arrays:
+    table = read_table(path)
+    if not {"preprocess", "frontend"} <= set(table.attributes) or table.lengths is None:
         raise ConfigurationError(
             f"{path} is a table, but not what `spectrograms` writes; its lengths or options are missing"
         )
     return Preprocessed(
-        table=read_table(path),
-        lengths=arrays["lengths"].astype(np.int64),
-        frontend=FrontendConfig.model_validate(attributes["frontend"]),
-        options=PreprocessOptions.model_validate(attributes["preprocess"]),
+        table=table,
+        lengths=table.lengths,
+        frontend=FrontendConfig.model_validate(table.attributes["frontend"]),
+        options=PreprocessOptions.model_validate(table.attributes["preprocess"]),
     )
