@@ -6,7 +6,7 @@ import pytest
 from tiny import FRONTEND, SEGMENT, noise, tiny_content, tiny_model
 
 from streamdeep import onnxfile
-from streamdeep.config import FixedLevel, View
+from streamdeep.config import FixedLevel, SegmentLevel, View
 from streamdeep.encoder.model import Model
 from streamdeep.errors import ConfigurationError, MismatchError
 from streamdeep.pipeline import Pipeline
@@ -66,6 +66,27 @@ def test_thresholds_of_one_channel_fuse_without_spectra():
     np.testing.assert_array_equal(embed(fused(parts), samples), expected)
 
 
+def of_segment(clip_below_db):
+    level = SegmentLevel(clip_below_db=clip_below_db)
+    view = View(window_samples=320, n_bands=20, level=level)
+    return FRONTEND.model_copy(update={"views": (view,)})
+
+
+@pytest.mark.parametrize("readout", ["pooled", "final"])
+def test_levels_of_the_segment_fuse_bit_for_bit_and_wait_for_its_end(readout):
+    parts = [
+        part(of_segment(clip), readout=readout, seed=seed)
+        for seed, clip in enumerate((-30.0, -45.0, -60.0, None))
+    ]
+    samples = noise(9000)
+    expected = np.concatenate([embed(found.model, samples) for found in parts], axis=1)
+    model = fused(parts)
+    assert not model.incremental
+    assert model.batchable
+    np.testing.assert_array_equal(embed(model, samples), expected)
+    np.testing.assert_array_equal(embed(model, samples, cut=37), expected)
+
+
 def test_parts_that_differ_in_what_there_is_one_of_are_refused():
     with pytest.raises(MismatchError, match=r"frontend\.fusion"):
         fuse_models([part(frontend()), part(frontend(fusion="samples"))], name="fused")
@@ -74,6 +95,8 @@ def test_parts_that_differ_in_what_there_is_one_of_are_refused():
         fuse_models([part(frontend()), part(frontend(), segment=shorter)], name="fused")
     with pytest.raises(MismatchError, match=r"encoder\.readout"):
         fuse_models([part(frontend()), part(frontend(), readout="final")], name="fused")
+    with pytest.raises(MismatchError, match=r"encoder\.incremental"):
+        fuse_models([part(frontend(fusion="samples")), part(of_segment(-60.0))], name="fused")
     with pytest.raises(ConfigurationError, match="two models"):
         fuse_models([part(frontend())], name="fused")
 

@@ -8,122 +8,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from streamdeep.config import (
-    Channel,
-    FixedLevel,
-    FrontendConfig,
-    Level,
-    SegmentConfig,
-    SegmentLevel,
-    Strict,
-    View,
-    hop_frames_from_seconds,
-    length_frames_from_seconds,
-)
+from streamdeep.config import Strict
 from streamdeep.errors import ConfigurationError
+from streamdeep_trainer.frontend_recipe import STORED_CEILING_DB as STORED_CEILING_DB
+from streamdeep_trainer.frontend_recipe import STORED_FLOOR_DB as STORED_FLOOR_DB
+from streamdeep_trainer.frontend_recipe import FrontendRecipe as FrontendRecipe
+from streamdeep_trainer.frontend_recipe import SegmentRecipe as SegmentRecipe
+from streamdeep_trainer.frontend_recipe import ViewRecipe as ViewRecipe
 from streamdeep_trainer.model_recipe import ModelRecipe, TimeModel
 
-STORED_FLOOR_DB = -160.0
-STORED_CEILING_DB = 40.0
-"""Spectrograms are kept between these; wide enough that no gain of the augmentation runs into them."""
-
-Db = Annotated[float, Field(ge=-120.0, le=20.0)]
-
-
-class FrontendRecipe(Strict):
-    """From samples to frames.
-
-    Attributes:
-        sample_rate_hz: the model's rate.
-        window_s: length of the window; a whole number of samples.
-        hop_s: step between frames; a whole number of samples.
-        scale: Mel bank, see :class:`streamdeep.config.View`.
-        bands: how many.
-        channel: what is made of several channels.
-        pre_emphasis: 0 is off; auDeep has 0.95.
-        remove_frame_mean: as auDeep does.
-        level: ``fixed`` is causal and streams; ``segment`` is auDeep's, relative to the segment's maximum.
-        clip_below_db: for ``segment``; the range below the maximum that is kept.
-        clip_above_db: for ``segment``.
-        floor_db: for ``fixed``, what becomes -1, or ``auto``: learnt from the training data (``levels``).
-        ceiling_db: what becomes +1, or ``auto``.
-    """
-
-    sample_rate_hz: int = 44100
-    window_s: float = Field(default=0.08, gt=0.0)
-    hop_s: float = Field(default=0.04, gt=0.0)
-    scale: Literal["htk", "slaney"] = "htk"
-    bands: int = 128
-    channel: Channel = "mean"
-    pre_emphasis: float = Field(default=0.0, ge=0.0, lt=1.0)
-    remove_frame_mean: bool = False
-    level: Literal["fixed", "segment"] = "fixed"
-    clip_below_db: float | None = Field(default=None, lt=0.0)
-    clip_above_db: float | None = Field(default=None, le=0.0)
-    floor_db: Db | Literal["auto"] = "auto"
-    ceiling_db: Db | Literal["auto"] = "auto"
-
-    def config(self, floor_db: float, ceiling_db: float) -> FrontendConfig:
-        """The engine's configuration, with these levels where they are fixed.
-
-        Raises:
-            ConfigurationError: window or hop is no whole number of samples.
-        """
-        if self.level == "segment":
-            level: Level = SegmentLevel(
-                clip_below_db=self.clip_below_db, clip_above_db=self.clip_above_db
-            )
-        else:
-            level = FixedLevel(floor_db=floor_db, ceiling_db=ceiling_db)
-        return self._with(level)
-
-    def stored(self) -> FrontendConfig:
-        """As :meth:`config`, over the range in which spectrograms are kept."""
-        return self._with(FixedLevel(floor_db=STORED_FLOOR_DB, ceiling_db=STORED_CEILING_DB))
-
-    def _with(self, level: Level) -> FrontendConfig:
-        view = View(
-            channel=self.channel,
-            window_samples=self._samples(self.window_s, "window_s"),
-            scale=self.scale,
-            n_bands=self.bands,
-            level=level,
-        )
-        return FrontendConfig(
-            sample_rate_hz=self.sample_rate_hz,
-            hop_samples=self._samples(self.hop_s, "hop_s"),
-            pre_emphasis=self.pre_emphasis,
-            remove_frame_mean=self.remove_frame_mean,
-            views=(view,),
-        )
-
-    def _samples(self, seconds: float, key: str) -> int:
-        samples = seconds * self.sample_rate_hz
-        if abs(samples - round(samples)) > 1e-6 * samples:
-            raise ConfigurationError(
-                f"frontend.{key} = {seconds:g} is no whole number of samples at {self.sample_rate_hz} Hz; "
-                f"use {int(samples) / self.sample_rate_hz:.9g} or {(int(samples) + 1) / self.sample_rate_hz:.9g}"
-            )
-        return round(samples)
-
-
-class SegmentRecipe(Strict):
-    """Which frames make one embedding.
-
-    Attributes:
-        length_s: length of a segment; training crops are as long.
-        hop_s: the model's default step between segments.
-    """
-
-    length_s: float = Field(default=5.0, gt=0.0)
-    hop_s: float = Field(default=1.0, gt=0.0)
-
-    def config(self, frontend: FrontendConfig) -> SegmentConfig:
-        """In whole frames; refuses a time that is none."""
-        return SegmentConfig(
-            length_frames=length_frames_from_seconds(self.length_s, frontend),
-            hop_frames=hop_frames_from_seconds(self.hop_s, frontend),
-        )
+ClassifierName = Literal["linear-svm", "mlp", "mlp-audeep"]
 
 
 class FitRecipe(Strict):
@@ -141,8 +35,12 @@ class FitRecipe(Strict):
         seed: of initial weights, held-out part, crops, gains and dropouts.
         threads: torch's.
         accelerator: what Fabric runs on; a run is repeatable to the bit on ``cpu``.
-        patience: stop when so many epochs brought no lower loss on the held-out clips; the last epoch's
-            weights are kept. None runs all epochs.
+        devices: how many share each batch, a process for each; of ``cpu`` too. The loss and, but for
+            rounding, its gradients are those of one device; dropouts are drawn differently.
+        precision: of the network's arithmetic while training; ``16-mixed`` needs a CUDA device. The loss,
+            weights and everything after training are float32.
+        patience: stop when so many epochs brought no lower loss on the held-out clips, and export the
+            weights of the epoch where it was lowest. None runs all epochs and exports the last.
         tensorboard: also write losses, embeddings and reconstructions for TensorBoard.
     """
 
@@ -157,6 +55,8 @@ class FitRecipe(Strict):
     seed: int = Field(default=0, ge=0, lt=1 << 32)
     threads: int = Field(default=1, ge=1, le=256)
     accelerator: Literal["cpu", "cuda", "auto"] = "cpu"
+    devices: int = Field(default=1, ge=1, le=64)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     patience: int | None = Field(default=None, ge=1)
     tensorboard: bool = False
 
@@ -165,20 +65,30 @@ class EvaluateRecipe(Strict):
     """How good the embeddings are.
 
     Attributes:
-        classifier: ``linear-svm``.
-        c_grid: regularisations to choose from, by inner folds of the training part alone.
+        classifiers: each judges for itself.
+        c_grid: regularisations of ``linear-svm`` to choose from, by inner folds of the training part alone.
         n_folds: how many to make where the data has none.
-        seeds: of made folds and of the classifier; results are means over them.
-        quoted: published figures to show beside one's own.
+        seeds: of made folds and of the classifiers, each a repeat; results are means over them.
+        majority_vote: a file's segments vote; otherwise their mean decides.
+        upsample: repeat files of rare classes, in the training part alone.
+        quoted: published figures to show beside one's own, see ``baselines.quoted``.
     """
 
-    classifier: Literal["linear-svm"] = "linear-svm"
+    classifiers: tuple[ClassifierName, ...] = Field(default=("linear-svm",), min_length=1)
     c_grid: tuple[Annotated[float, Field(gt=0.0)], ...] = Field(
         default=(1e-4, 1e-3, 1e-2, 1e-1), min_length=1
     )
     n_folds: int = Field(default=5, ge=2)
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
-    quoted: Literal["esc10"] | None = None
+    majority_vote: bool = False
+    upsample: bool = False
+    quoted: Literal["esc10", "esc10-fused", "esc50", "gtzan", "tut2017"] | None = None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.classifiers)) < len(self.classifiers):
+            raise ValueError("classifiers names one twice; seeds make repeats")
+        return self
 
 
 class HeadRecipe(Strict):
@@ -210,6 +120,7 @@ class Recipe(Strict):
         fit: the loop.
         evaluate: how good the embeddings are.
         head: a classifier to run live.
+        views: two or more make the run train one network per view and fuse them into one model.
     """
 
     description: str = ""
@@ -221,6 +132,7 @@ class Recipe(Strict):
     fit: FitRecipe = FitRecipe()
     evaluate: EvaluateRecipe = EvaluateRecipe()
     head: HeadRecipe = HeadRecipe()
+    views: tuple[ViewRecipe, ...] = Field(default=(), max_length=16)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -228,7 +140,53 @@ class Recipe(Strict):
             self.segment.config(self.frontend.stored())
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
+        self._check_views()
         return self
+
+    def _check_views(self) -> None:
+        if len(self.views) == 1:
+            raise ValueError("one view is no fusion; say in [frontend] what it differs in")
+        useless = {
+            "fixed": {"clip_below_db", "clip_above_db"},
+            "segment": {"floor_db", "ceiling_db"},
+        }
+        seen: list[Recipe] = []
+        for view in self.views:
+            wrong = sorted(useless[self.frontend.level] & view.changes.keys())
+            if wrong:
+                raise ValueError(
+                    f"the view {view.name!r} has {wrong[0]}, which a {self.frontend.level} level does not use"
+                )
+            single = self.of_view(view)
+            for other, earlier in zip(self.views, seen, strict=False):
+                if view.name == other.name or single.frontend == earlier.frontend:
+                    raise ValueError(
+                        f"the views {other.name!r} and {view.name!r} must differ in name and in front-end"
+                    )
+            seen.append(single)
+
+    def of_view(self, view: ViewRecipe) -> "Recipe":
+        """The recipe of one view alone: an ordinary recipe, ``<name>-<view>``.
+
+        Where the views have several channels, every one of them sums spectra: what a fused model does, so
+        that its embeddings equal the single models'.
+        """
+        channels = {other.channel or self.frontend.channel for other in self.views}
+        fusion = {"fusion": "spectra"} if len(channels) > 1 else {}
+        whole = self.model_dump()
+        return Recipe.model_validate(
+            whole
+            | {
+                "frontend": whole["frontend"] | fusion | view.changes,
+                "model": whole["model"] | {"name": f"{self.model.name}-{view.name}"},
+                "views": (),
+            }
+        )
+
+    @property
+    def singles(self) -> dict[str, "Recipe"]:
+        """The recipe of each view by the view's name; empty without views."""
+        return {view.name: self.of_view(view) for view in self.views}
 
     def with_seed(self, seed: int | None) -> Self:
         """The same experiment with another seed."""

@@ -16,7 +16,7 @@ from onnx import compose, helper, numpy_helper
 
 from streamdeep import onnxfile
 from streamdeep.config import FrontendConfig
-from streamdeep.encoder.contract import EncoderContract
+from streamdeep.encoder.contract import EncoderContract, Floats, StatisticsContract
 from streamdeep.encoder.model import Model
 from streamdeep.errors import ConfigurationError, MismatchError
 from streamdeep_trainer.modelfile import seal_model
@@ -49,12 +49,20 @@ def load_part(path: Path) -> Part:
     return Part(str(path), model, onnx.ModelProto.FromString(file.content))
 
 
-def fuse_models(parts: Sequence[Part], *, name: str) -> bytes:
+def fuse_models(
+    parts: Sequence[Part],
+    *,
+    name: str,
+    statistics: StatisticsContract | None = None,
+    projection: Floats | None = None,
+) -> bytes:
     """Fuse models of equal rate, hop and segment into one.
 
     Args:
         parts: at least two; their views stand in this order.
         name: what the fused model is called.
+        statistics: of its training embeddings, where they are known; without, it tells no novelty.
+        projection: of the same, to draw maps.
 
     Returns:
         The bytes of a model file, proven on this machine.
@@ -85,7 +93,12 @@ def fuse_models(parts: Sequence[Part], *, name: str) -> bytes:
     provenance = {
         "name": name,
         "fused": [
-            {"sha256": part.model.digest.hex(), **part.model.contract.provenance} for part in parts
+            {
+                "sha256": part.model.digest.hex(),
+                "dim": part.model.contract.encoder.dim,
+                **part.model.contract.provenance,
+            }
+            for part in parts
         ],
     }
     return seal_model(
@@ -95,6 +108,8 @@ def fuse_models(parts: Sequence[Part], *, name: str) -> bytes:
         encoder=encoder,
         level=first.level,
         provenance=provenance,
+        statistics=statistics,
+        projection=projection,
     )
 
 

@@ -5,21 +5,24 @@ One folder holds everything afterwards: checkpoint, model, untrained twin, ``rep
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from streamdeep.encoder.model import load_model
+from streamdeep.encoder.model import Model, load_model
 from streamdeep_trainer.baselines.quoted import Quoted
 from streamdeep_trainer.checkpoint import Checkpoint, shape_of
-from streamdeep_trainer.config import EvaluateRecipe, Recipe
+from streamdeep_trainer.config import ClassifierName, Recipe
 from streamdeep_trainer.evaluation.confusion import draw_confusion
-from streamdeep_trainer.evaluation.methods import Choice
 from streamdeep_trainer.evaluation.report import as_json
 from streamdeep_trainer.evaluation.scoring import Scores
-from streamdeep_trainer.evaluation.subjects import judge_run
+from streamdeep_trainer.evaluation.subjects import choices_of, judge_run
 from streamdeep_trainer.fit import fit
 from streamdeep_trainer.run_folder import FIGURES, MODEL, REPORT, SPECTROGRAMS, UNTRAINED
 from streamdeep_trainer.steps import export_into, kept_spectrograms
+from streamdeep_trainer.views import check_folder, fit_views
+
+Judged = Mapping[ClassifierName, Sequence[Scores]]
+"""Scores by classifier."""
 
 
 def reproduce(
@@ -29,17 +32,15 @@ def reproduce(
     run: Path,
     layout: str | None = None,
     resume: bool = False,
-    choice: Choice | None = None,
 ) -> Path:
     """Do everything that a recipe says.
 
     Args:
-        recipe: the experiment.
+        recipe: the experiment, of one view or of several.
         data: folder of sound files.
         run: where everything goes.
         layout: how the data is laid out; found out if not given.
-        resume: go on from the run's checkpoint.
-        choice: the classifier; a linear support vector machine if not given.
+        resume: go on from the run's checkpoints.
 
     Returns:
         The report's place.
@@ -47,31 +48,37 @@ def reproduce(
     Raises:
         StreamdeepError: whatever stops one of the steps.
     """
-    shape_of(recipe)  # a model that cannot be is refused before the work
-    made = kept_spectrograms(recipe, data, run / SPECTROGRAMS, layout=layout)
-    checkpoint = fit(recipe, made, run=run, resume=resume)
-    export_into(run, made, {MODEL: False, UNTRAINED: True})
-    scores, quoted = judge_run(
-        run, data, choice=choice or Choice("linear-svm"), adapt=_as_it_is, layout=layout
-    )
-    draw_losses(run / "losses.png", checkpoint)
-    draw_confusion(run / "confusion.png", scores[0])
-    (run / FIGURES).write_text(json.dumps(as_json(scores, quoted), indent=1) + "\n")
+    check_folder(recipe, run)
+    if recipe.views:
+        checkpoints = fit_views(recipe, data, run=run, layout=layout, resume=resume).checkpoints
+    else:
+        shape_of(recipe)  # a model that cannot be is refused before the work
+        made = kept_spectrograms(recipe, data, run / SPECTROGRAMS, layout=layout)
+        checkpoints = {"": fit(recipe, made, run=run, resume=resume)}
+        export_into(run, made, {MODEL: False, UNTRAINED: True})
+    choices = choices_of(recipe.evaluate)
+    scores, quoted = judge_run(run, data, choices=choices, layout=layout)
+    judged = {choice.classifier: rows for choice, rows in zip(choices, scores, strict=True)}
+    draw_losses(run / "losses.png", checkpoints)
+    draw_confusion(run / "confusion.png", scores[0][0])
+    figures = as_json([row for rows in scores for row in rows], quoted)
+    names = [name for name, rows in judged.items() for _ in rows]
+    for name, row in zip(names, figures["scores"], strict=True):
+        row["classifier"] = name
+    (run / FIGURES).write_text(json.dumps(figures, indent=1) + "\n")
     report = run / REPORT
-    report.write_text(as_markdown(checkpoint, run, scores, quoted))
+    report.write_text(as_markdown(recipe, checkpoints, load_model(run / MODEL), judged, quoted))
     return report
 
 
-def _as_it_is(recipe: EvaluateRecipe) -> EvaluateRecipe:
-    return recipe
-
-
 def as_markdown(
-    checkpoint: Checkpoint, run: Path, scores: Sequence[Scores], quoted: Sequence[Quoted]
+    recipe: Recipe,
+    checkpoints: Mapping[str, Checkpoint],
+    model: Model,
+    judged: Judged,
+    quoted: Sequence[Quoted],
 ) -> str:
-    """The report's text."""
-    recipe, model = checkpoint.recipe, load_model(run / MODEL)
-    contract = model.contract
+    """The report's text; checkpoints by view, of one view by the empty name."""
     lines = [
         f"# {recipe.model.name}",
         "",
@@ -79,48 +86,65 @@ def as_markdown(
         "",
         f"Data: {recipe.data or 'not named'}. Licence: {recipe.licence or 'not named'}.",
         "",
+        *_facts(recipe, checkpoints, model),
+        "",
+        "![losses](losses.png)",
+        "",
+        "## Accuracy per file, cross-validated, in %",
+    ]
+    for classifier, scores in judged.items():
+        vote = ", segments vote" if recipe.evaluate.majority_vote else ""
+        lines += [
+            "",
+            f"### {classifier}{vote}",
+            "",
+            "| embedding | accuracy | 95 % interval | UAR | macro-F1 |",
+            "|---|---|---|---|---|",
+        ]
+        for row in scores:
+            low, high = row.interval
+            lines.append(
+                f"| {row.name} | {100 * row.accuracy:.1f} | {100 * low:.1f} to {100 * high:.1f} | "
+                f"{100 * row.uar:.1f} | {100 * row.macro_f1:.1f} |"
+            )
+    first = next(iter(judged.values()))[0]
+    lines += ["", f"Interval: {first.interval_kind}. Repeats: {first.n_repeats}."]
+    if quoted:
+        lines += ["", "## Quoted, not measured here", "", "| system | accuracy | origin |"]
+        lines += ["|---|---|---|"]
+        lines += [f"| {row.name} | {100 * row.accuracy:.1f} | {row.note} |" for row in quoted]
+    lines += ["", f"## Confusion of {first.name}, {next(iter(judged))}", ""]
+    lines += ["![confusion](confusion.png)", "", "## Recipe", "", "```json"]
+    lines += [recipe.model_dump_json(indent=1, exclude_none=True), "```", ""]
+    return "\n".join(lines)
+
+
+def _facts(recipe: Recipe, checkpoints: Mapping[str, Checkpoint], model: Model) -> list[str]:
+    contract = model.contract
+    about = contract.provenance.get("fused", [contract.provenance])[0]  # clips are the same
+    lines = [
         "| | |",
         "|---|---|",
         f"| model | `{MODEL}`, sha256 `{model.digest.hex()}` |",
         f"| network | {contract.encoder.cell}, units {', '.join(map(str, contract.encoder.units))}, "
         f"{contract.encoder.readout} readout, {contract.encoder.dim} values |",
         f"| streams frame by frame | {'yes' if model.incremental else 'no: it waits for the segment'} |",
-        f"| clips | {contract.provenance['n_clips']} read, {contract.provenance['n_skipped']} skipped |",
-        f"| training | {checkpoint.n_epochs} epochs, seed {recipe.fit.seed} |",
+        f"| clips | {about['n_clips']} read, {about['n_skipped']} skipped |",
     ]
-    if checkpoint.losses:
-        training, held_out = checkpoint.losses[-1]
-        shown = "" if held_out is None else f", {held_out:.4f} on held-out clips"
-        lines.append(f"| RMSE | {training:.4f} in training{shown} |")
-    lines += [
-        "",
-        "![losses](losses.png)",
-        "",
-        "## Accuracy per file, cross-validated, in %",
-        "",
-        "| embedding | accuracy | 95 % interval | UAR | macro-F1 |",
-        "|---|---|---|---|---|",
-    ]
-    for row in scores:
-        low, high = row.interval
-        lines.append(
-            f"| {row.name} | {100 * row.accuracy:.1f} | {100 * low:.1f} to {100 * high:.1f} | "
-            f"{100 * row.uar:.1f} | {100 * row.macro_f1:.1f} |"
-        )
-    lines += [f"| {row.name} (quoted) | {100 * row.accuracy:.1f} | | | |" for row in quoted]
-    lines += [
-        "",
-        f"Interval: {scores[0].interval_kind}.",
-        "",
-        "![confusion](confusion.png)",
-    ]
-    lines += ["", "## Recipe", "", "```json"]
-    lines += [recipe.model_dump_json(indent=1, exclude_none=True), "```", ""]
-    return "\n".join(lines)
+    for view, last in checkpoints.items():
+        checkpoint = last.chosen()  # what was exported
+        what = f"training of {view}" if view else "training"
+        rmse = ""
+        if checkpoint.losses:
+            training, held_out = checkpoint.losses[-1]
+            shown = "" if held_out is None else f", {held_out:.4f} on held-out clips"
+            rmse = f", RMSE {training:.4f} in training{shown}"
+        lines.append(f"| {what} | {checkpoint.n_epochs} epochs, seed {recipe.fit.seed}{rmse} |")
+    return lines
 
 
-def draw_losses(path: Path, checkpoint: Checkpoint) -> None:
-    """A picture of the losses over epochs."""
+def draw_losses(path: Path, checkpoints: Mapping[str, Checkpoint]) -> None:
+    """A picture of the losses over epochs, dashed on held-out clips; checkpoints by view."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -128,11 +152,16 @@ def draw_losses(path: Path, checkpoint: Checkpoint) -> None:
     figure = Figure(figsize=(6.0, 3.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    epochs = range(1, len(checkpoint.losses) + 1)
-    axes.plot(epochs, [training for training, _ in checkpoint.losses], label="training")
-    held_out = [(n, loss) for n, (_, loss) in zip(epochs, checkpoint.losses, strict=True) if loss]
-    if held_out:
-        axes.plot(*zip(*held_out, strict=True), label="held out")
+    for number, (view, checkpoint) in enumerate(checkpoints.items()):
+        colour, of_view = f"C{number}", f", {view}" if view else ""
+        epochs = range(1, len(checkpoint.losses) + 1)
+        training = [loss for loss, _ in checkpoint.losses]
+        axes.plot(epochs, training, colour, label=f"training{of_view}")
+        held_out = [
+            (n, loss) for n, (_, loss) in zip(epochs, checkpoint.losses, strict=True) if loss
+        ]
+        if held_out:
+            axes.plot(*zip(*held_out, strict=True), f"{colour}--", label=f"held out{of_view}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel("RMSE")

@@ -1,6 +1,7 @@
 """What lies in a run's folder, by name."""
 
 CHECKPOINT = "checkpoint.npz"
+RECIPE = "recipe.json"
 MODEL = "model.onnx"
 UNTRAINED = "untrained.onnx"
 SPECTROGRAMS = "spectrograms.nc"
