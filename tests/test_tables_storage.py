@@ -150,7 +150,7 @@ def test_spectrograms_of_one_length_are_read_as_a_table_and_others_refused(tmp_p
     made = random_spectrograms()
     save_spectrograms(tmp_path / "s.nc", made.only(np.array([0, 0])))
     found = read_table(tmp_path / "s.nc")
-    assert found.feature_dims == ("time", "freq")
+    assert found.feature_dims == ("time", "band")
     assert found.features.shape == (2, int(made.lengths[0]), 20)
     assert np.array_equal(found.features[1], made.values[: made.lengths[0]])
     assert found.attributes["sample_rate_hz"] == 8000

@@ -13,11 +13,24 @@ import typer
 
 from streamdeep.config import load_toml
 from streamdeep.encoder.model import default_model_path, load_model
-from streamdeep.errors import StreamdeepError
-from streamdeep_trainer import evaluate_commands, spectrogram_commands, table_commands
+from streamdeep.errors import ConfigurationError, SourceError, StreamdeepError
+from streamdeep_trainer import (
+    evaluate_commands,
+    spectrogram_commands,
+    table_commands,
+    tune_command,
+)
 from streamdeep_trainer.config import HeadRecipe, Recipe
 from streamdeep_trainer.datasets.layouts import find_clips
-from streamdeep_trainer.run_folder import MODEL, SPECTROGRAMS, UNTRAINED
+from streamdeep_trainer.input_options import (
+    Input,
+    Inputs,
+    SomeData,
+    embed_prepared,
+    prepared,
+    refuse_contradictions,
+)
+from streamdeep_trainer.run_folder import CHECKPOINT, MODEL, RECIPE, SPECTROGRAMS, UNTRAINED
 from streamdeep_trainer.spectrograms import (
     Spectrograms,
     load_spectrograms,
@@ -57,8 +70,9 @@ ModelFile = Annotated[
 @app.command()
 def fit(
     recipe: RecipeFile,
-    data: DataFolder,
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    data: SomeData = None,
+    inputs: Inputs = None,
     spectrograms_file: Annotated[
         Path | None, typer.Option("--spectrograms", help="Use these instead of computing them.")
     ] = None,
@@ -72,15 +86,37 @@ def fit(
     """Train an autoencoder and export its encoder, and its untrained twin to compare with.
 
     Example: streamdeep-train fit trainer/recipes/esc10-quick.toml --data ESC-10 --out runs/quick
+
+    Spectrograms are taken as they are: no level is learnt, no gain drawn, and what pads a row never counts.
     """
     from streamdeep_trainer.checkpoint import shape_of
     from streamdeep_trainer.fit import fit as run_fit
     from streamdeep_trainer.steps import export_into, kept_spectrograms
+    from streamdeep_trainer.views import check_folder, fit_views
 
+    refuse_contradictions(data, inputs, {"--spectrograms": spectrograms_file, "--layout": layout})
     loaded = load_toml(recipe, Recipe).with_seed(seed)
+    check_folder(loaded, out)
+    if loaded.views:
+        if data is None:
+            raise ConfigurationError("a recipe of several views is trained on --data, not --input")
+        views = fit_views(
+            loaded,
+            data,
+            run=out,
+            spectrograms_file=spectrograms_file,
+            layout=layout,
+            resume=resume,
+        )
+        _warn_of(views.skipped)
+        _tell(views.about, as_json=as_json)
+        return
     shape_of(loaded)  # a model that cannot be is refused before minutes of work, not after
     file = spectrograms_file or out / SPECTROGRAMS
-    made = kept_spectrograms(loaded, data, file, layout=layout)
+    if data is None:
+        made = prepared(inputs or [], loaded)
+    else:
+        made = kept_spectrograms(loaded, data, file, layout=layout)
     checkpoint = run_fit(loaded, made, run=out, resume=resume)
     written = export_into(out, made, {MODEL: False, UNTRAINED: True})
     _tell(
@@ -102,6 +138,7 @@ def export(
     spectrograms_file: Annotated[
         Path | None, typer.Option("--spectrograms", help="Those that the run was trained on.")
     ] = None,
+    inputs: Inputs = None,
     untrained: Annotated[
         bool, typer.Option("--untrained", help="The weights that training began with.")
     ] = False,
@@ -113,24 +150,55 @@ def export(
     """
     from streamdeep_trainer.steps import export_into
 
-    made = load_spectrograms(spectrograms_file or run / SPECTROGRAMS)
+    if (run / RECIPE).is_file():
+        from streamdeep_trainer.views import export_views
+
+        if inputs:
+            raise ConfigurationError(f"{run} holds a run of several views, which have no --input")
+        outs = {UNTRAINED if untrained else MODEL: out}
+        written = export_views(run, outs, spectrograms_file=spectrograms_file)
+        _tell(
+            {"models": {str(out.absolute()): digest for digest in written.values()}},
+            as_json=as_json,
+        )
+        return
+    if inputs:
+        from streamdeep_trainer.checkpoint import load_checkpoint
+
+        if spectrograms_file is not None:
+            raise ConfigurationError("give --spectrograms or --input, not both")
+        made = prepared(inputs, load_checkpoint(run / CHECKPOINT).recipe)
+    else:
+        file = spectrograms_file or run / SPECTROGRAMS
+        if spectrograms_file is None and (run / CHECKPOINT).is_file() and not file.is_file():
+            raise SourceError(
+                f"there is no file {file}; give --spectrograms, or the --input that the run was trained on"
+            )
+        made = load_spectrograms(file)
     _tell({"models": export_into(run, made, {str(out.absolute()): untrained})}, as_json=as_json)
 
 
 @app.command()
 def embed(
-    data: DataFolder,
     out: Annotated[Path, typer.Option(help="Where the netCDF file goes.")],
+    data: SomeData = None,
+    rows_file: Input = None,
     model: ModelFile = None,
     layout: Layout = None,
     gain_db: Annotated[float, typer.Option(help="Make every clip louder by this first.")] = 0.0,
     workers: Workers = 1,
     as_json: Json = False,
 ) -> None:
-    """Embed a data set through the engine's own pipeline.
+    """Embed a data set through the engine's own pipeline; or spectrograms, one embedding per row.
 
     Example: streamdeep-train embed --data ESC-10 --model runs/quick/model.onnx --out embeddings.nc
     """
+    single = {"--workers": workers > 1, "--gain-db": gain_db, "--layout": layout}
+    refuse_contradictions(data, rows_file, single)
+    if data is None:
+        told = embed_prepared(rows_file, model or default_model_path(), out)
+        _tell(told, as_json=as_json)
+        return
     from streamdeep_trainer.embed import embed_clips, save_embeddings
 
     found = embed_clips(
@@ -241,7 +309,7 @@ def fuse_models(
 def _about(made: Spectrograms) -> dict[str, Any]:
     _warn_of(made.skipped)
     return {
-        "n_clips": len(made.clips),
+        "n_clips": len({clip.filename for clip in made.clips}),
         "n_skipped": len(made.skipped),
         "n_frames": len(made.values),
     }
@@ -264,6 +332,7 @@ def _tell(result: dict[str, Any], *, as_json: bool) -> None:
 evaluate_commands.register(app)
 spectrogram_commands.register(app)
 table_commands.register(app)
+tune_command.register(app)
 
 
 def main() -> None:

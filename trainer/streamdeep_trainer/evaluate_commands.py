@@ -13,17 +13,18 @@ import typer
 
 from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep_trainer.baselines.quoted import Quoted
-from streamdeep_trainer.config import EvaluateRecipe
-from streamdeep_trainer.evaluation.methods import Choice, ClassifierName
+from streamdeep_trainer.config import ClassifierName, EvaluateRecipe
+from streamdeep_trainer.evaluation.methods import Choice
 
 if TYPE_CHECKING:
     from streamdeep_trainer.evaluation.judging import Partitions
 
 Classifier = Annotated[
-    ClassifierName,
+    ClassifierName | None,
     typer.Option(
         "--classifier",
-        help="Linear, auDeep's MLP with ordinary logits, or exactly as auDeep has it.",
+        help="Linear, auDeep's MLP with ordinary logits, or exactly as auDeep has it. "
+        "Default: the first of the run's recipe, else linear-svm.",
     ),
 ]
 Complexity = Annotated[
@@ -40,13 +41,17 @@ MlpOptions = Annotated[
     ),
 ]
 Upsample = Annotated[
-    bool,
-    typer.Option("--upsample", help="Repeat files of rare classes, in the training part alone."),
+    bool | None,
+    typer.Option(
+        "--upsample/--no-upsample",
+        help="Repeat files of rare classes, in the training part alone. Default: the run's recipe, else no.",
+    ),
 ]
 MajorityVote = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--majority-vote", help="A file's chunks vote. Default: the mean over them decides."
+        "--majority-vote/--no-majority-vote",
+        help="A file's chunks vote. Default: the run's recipe, else no: the mean over them decides.",
     ),
 ]
 TrainPartitions = Annotated[
@@ -81,14 +86,14 @@ def evaluate(
         str | None,
         typer.Option("--layout", help="How --data is laid out, or file.py:function."),
     ] = None,
-    classifier: Classifier = "linear-svm",
+    classifier: Classifier = None,
     complexity: Complexity = None,
     mlp: MlpOptions = None,
     repeat: Annotated[
         int | None, typer.Option(min=1, help="Judge so many times, with seeds one after the other.")
     ] = None,
-    upsample: Upsample = False,
-    majority_vote: MajorityVote = False,
+    upsample: Upsample = None,
+    majority_vote: MajorityVote = None,
     train_partitions: TrainPartitions = None,
     eval_partitions: EvalPartitions = None,
     folds: Annotated[
@@ -121,6 +126,7 @@ def evaluate(
     from streamdeep_trainer.evaluation.report import as_json as report_json
     from streamdeep_trainer.evaluation.report import as_table, classes_table
     from streamdeep_trainer.evaluation.subjects import judge_run, judge_table
+    from streamdeep_trainer.views import recipe_of
 
     if confusion is not None:
         refuse_other_suffix(confusion)
@@ -130,8 +136,15 @@ def evaluate(
         raise SourceError(f"there is no file {path}")
     if not path.is_file() and data is None:
         raise ConfigurationError(f"{path} is judged by sound files; say where they are with --data")
-    choice = Choice(classifier, complexity, mlp, upsample, majority_vote)
-    choice.method(EvaluateRecipe().c_grid)  # a wrong setting is said before the work
+    said = EvaluateRecipe() if data is None else recipe_of(path).evaluate
+    choice = Choice(
+        classifier or said.classifiers[0],
+        complexity,
+        mlp,
+        said.upsample if upsample is None else upsample,
+        said.majority_vote if majority_vote is None else majority_vote,
+    )
+    choice.method(said.c_grid)  # a wrong setting is said before the work
     partitions = _partitions(train_partitions, eval_partitions)
 
     def adapt(recipe: EvaluateRecipe) -> EvaluateRecipe:
@@ -146,10 +159,10 @@ def evaluate(
         recipe = adapt(EvaluateRecipe())
         scores = [judge_table(path, recipe, choice=choice, partitions=partitions)]
     else:
-        scores, quoted = judge_run(
+        [scores], quoted = judge_run(
             path,
             data,
-            choice=choice,
+            choices=[choice],
             adapt=adapt,
             partitions=partitions,
             seed=seed,
@@ -162,12 +175,12 @@ def evaluate(
         draw_confusion(confusion, scores[0])
     protocol = "cross-validated" if partitions is None else partitions.description
     if as_json:
-        about = {"classifier": classifier, "protocol": protocol}
+        about = {"classifier": choice.classifier, "protocol": protocol}
         about |= {} if confusion is None else {"picture": str(confusion)}
         typer.echo(json.dumps(report_json(scores, quoted) | about))
         return
     console = Console()
-    console.print(as_table(scores, quoted, protocol=f"{classifier}, {protocol}"))
+    console.print(as_table(scores, quoted, protocol=f"{choice.classifier}, {protocol}"))
     console.print(classes_table(scores[0]))
     if confusion is not None:
         typer.echo(f"confusion matrix: {confusion}")
@@ -179,11 +192,11 @@ def predict(
     ],
     eval_table: Annotated[Path, typer.Option(help="The same, to be labelled.")],
     out: Annotated[Path, typer.Option(help="Where the labels go: filename, tab, label.")],
-    classifier: Classifier = "linear-svm",
+    classifier: Classifier = None,
     complexity: Complexity = None,
     mlp: MlpOptions = None,
-    upsample: Upsample = False,
-    majority_vote: MajorityVote = False,
+    upsample: Upsample = None,
+    majority_vote: MajorityVote = None,
     train_partitions: Annotated[
         str | None, typer.Option(help="Learn from these, as train,devel. Default: all.")
     ] = None,
@@ -212,7 +225,9 @@ def predict(
     from streamdeep_trainer.evaluation.predict import write_predictions
     from streamdeep_trainer.tables.storage import read_table
 
-    choice = Choice(classifier, complexity, mlp, upsample, majority_vote)
+    choice = Choice(
+        classifier or "linear-svm", complexity, mlp, bool(upsample), bool(majority_vote)
+    )
     method = choice.method(EvaluateRecipe().c_grid)
     tables = read_table(train_table), read_table(eval_table)
     check_same_features(*tables)
@@ -227,7 +242,7 @@ def predict(
     result = {
         "n_files": len(found.filenames),
         "labels": counts,
-        "classifier": classifier,
+        "classifier": choice.classifier,
         "c": found.c or None,
         "file": str(out),
     }

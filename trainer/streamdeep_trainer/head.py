@@ -5,7 +5,7 @@ that is written is chosen by all folds; the accuracy that it states was measured
 a test fold chose nothing. Not here: the file (``streamdeep.heads.writing``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,13 @@ from streamdeep.heads.head import Head
 from streamdeep.heads.writing import folded, write_linear_head
 from streamdeep_trainer.config import HeadRecipe
 from streamdeep_trainer.datasets.clip import Clip
+from streamdeep_trainer.datasets.folds import folds_of
 from streamdeep_trainer.embed import EmbeddedClips, embed_clips
 from streamdeep_trainer.evaluation.classify import Rows, choose_c, decide, fit_quietly, logistic
 from streamdeep_trainer.evaluation.evaluate import labelled_rows
+from streamdeep_trainer.evaluation.judging import check_labels
 from streamdeep_trainer.netcdf import versions
+from streamdeep_trainer.tables.writing import writing
 
 N_FOLDS = 5
 """Where the data has no official ones."""
@@ -32,6 +35,7 @@ def train_head(
     recipe: HeadRecipe,
     provenance: dict[str, Any] | None = None,
     workers: int = 1,
+    tell_skipped: Callable[[tuple[tuple[str, str], ...]], None] = lambda _: None,
 ) -> Head:
     """Train a head on a model's embeddings, and write it.
 
@@ -42,13 +46,21 @@ def train_head(
         recipe: gains and regularisations.
         provenance: more to say about it.
         workers: processes that embed.
+        tell_skipped: told once which clips cannot be read, by filename and reason.
 
     Raises:
         SourceError: no clip can be read.
-        ConfigurationError: labels are missing.
+        ConfigurationError: labels are missing, a class has too few clips, or the head cannot be written.
     """
     gains = (0.0, *(gain for gain in recipe.gains_db if gain != 0.0))
-    copies = [embed_clips(clips, model_path, gain_db=gain, workers=workers) for gain in gains]
+    with writing(path):
+        _refuse_unfit(clips)  # before the work, not after it
+    copies: list[EmbeddedClips] = []
+    for gain in gains:
+        copies.append(embed_clips(clips, model_path, gain_db=gain, workers=workers))
+        if len(copies) == 1:
+            tell_skipped(copies[0].skipped)
+            _refuse_unfit(copies[0].clips)
     rows, names = _stacked(copies)
     gain_of_row = np.repeat(np.arange(len(copies)), [len(copy.vectors) for copy in copies])
     grid = sorted(recipe.c_grid)
@@ -77,6 +89,7 @@ def train_head(
     about = {
         "name": recipe.name,
         "n_clips": n_clips,
+        "n_skipped": len(copies[0].skipped),
         "n_folds": len(np.unique(rows.folds)),
         "classifier": "logistic regression on standardised embeddings, one decision per file",
         "c": c,
@@ -88,9 +101,16 @@ def train_head(
         "versions": versions(),
         **(provenance or {}),
     }
-    return write_linear_head(
-        path, weight, bias, names, copies[0].model_digest, activation="softmax", provenance=about
-    )
+    digest = copies[0].model_digest
+    with writing(path):
+        return write_linear_head(
+            path, weight, bias, names, digest, activation="softmax", provenance=about
+        )
+
+
+def _refuse_unfit(clips: Sequence[Clip]) -> None:
+    folds_of(clips, n_folds=N_FOLDS, seed=0)
+    check_labels(clips)
 
 
 def _stacked(copies: Sequence[EmbeddedClips]) -> tuple[Rows, tuple[str, ...]]:

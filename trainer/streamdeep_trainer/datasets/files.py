@@ -3,6 +3,9 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
+
+from streamdeep.errors import SourceError
 
 SOUND_SUFFIXES = frozenset(".wav .ogg .flac .mp3 .aif .aiff .aifc .au .caf .opus .w64".split())
 
@@ -13,8 +16,15 @@ def is_sound(path: Path) -> bool:
 
 
 def visible(folder: Path) -> list[Path]:
-    """What lies in a folder, sorted, without what is hidden."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    """What lies in a folder, sorted, without what is hidden.
+
+    Raises:
+        SourceError: the folder cannot be read.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        _refuse(error)
 
 
 def visible_below(folder: Path) -> list[Path]:
@@ -52,6 +62,13 @@ def empty_folders(folder: Path) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(place, name) for name in names if not name.startswith("."))
+
+
+def _refuse(error: OSError) -> NoReturn:
+    # A folder that cannot be read would be a class that is silently not there.
+    raise SourceError(
+        f"cannot read the folder {error.filename}: {error.strerror}; make it readable, or move it away"
+    ) from error

@@ -42,7 +42,9 @@ def folds_of(clips: Sequence[Clip], *, n_folds: int, seed: int) -> NDArray[np.in
     labels = [clip.label for clip in clips]
     if any(label is None for label in labels):
         raise ConfigurationError(
-            "evaluation needs labels: put each clip into a folder of its class"
+            f"this needs labels: {labels.count(None)} of {len(clips)} clips have none, the first "
+            f"{clips[labels.index(None)].filename}; put each into a folder of its class, "
+            "or write its class into the manifest"
         )
     random = np.random.default_rng(seed)
     folds = np.zeros(len(clips), dtype=np.int64)
@@ -50,7 +52,8 @@ def folds_of(clips: Sequence[Clip], *, n_folds: int, seed: int) -> NDArray[np.in
         rows = np.array([row for row, found in enumerate(labels) if found == label])
         if len(rows) < n_folds:
             raise ConfigurationError(
-                f"the class {label!r} has {len(rows)} clips; {n_folds} folds need at least {n_folds}"
+                f"the class {label!r} has {len(rows)} clips that can be used; {n_folds} folds need at least "
+                f"{n_folds}: add clips to it, or leave the class out"
             )
         folds[random.permutation(rows)] = np.arange(len(rows)) % n_folds + 1
     return folds

@@ -180,9 +180,13 @@ def read_rows(table: Path, columns: Sequence[str], *, delimiter: str) -> list[di
     header = cells[0] if cells else []
     missing = [column for column in columns if column not in header]
     if missing:
+        other = next(
+            (sign for sign in ",;\t" if sign != delimiter and sign in "".join(header)), None
+        )
+        how = f"; cells are separated by {delimiter!r}, not by {other!r}" if other else ""
         raise ConfigurationError(
             f"{table} has no column {missing[0]!r}; its first line should name "
-            f"{', '.join(columns)}, it names {', '.join(header) or 'nothing'}"
+            f"{', '.join(columns)}, it names {', '.join(header) or 'nothing'}{how}"
         )
     for number, row in enumerate(cells[1:], start=2):
         if len(row) != len(header):
@@ -200,7 +204,9 @@ def _cells(table: Path, *, delimiter: str, n_columns: int) -> list[list[str]]:
             rows = [
                 [cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)
             ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{table} is not text in UTF-8; save it as that") from error
+    except (OSError, csv.Error) as error:
         raise SourceError(f"{table} is no table that can be read: {error}") from error
     rows = [row for row in rows if any(row)]
     short = next((row for row in rows if len(row) < n_columns), None)

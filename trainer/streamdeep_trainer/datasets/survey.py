@@ -8,17 +8,19 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TypeVar
 
 from streamdeep.audio.file import open_audio
-from streamdeep.errors import SourceError
+from streamdeep.errors import StreamdeepError
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.files import empty_folders, is_sound, visible_below
 from streamdeep_trainer.datasets.layouts import detect_layout, find_clips
 from streamdeep_trainer.progress import track
 
 _Key = TypeVar("_Key", int, str)
+_UNKNOWN_SIZE = 0x7FFF0000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Survey:
         longest_s: of the longest.
         total_s: of all of them.
         unreadable: filename and reason of clips that cannot be read to their end.
+        cut_short: clips whose file is shorter than its header says, as after a copy that broke off.
+        damaged: clips with samples that are no finite numbers.
         silent: clips without any sample but 0.
         duplicates: filenames that hold the same bytes, group by group.
         unused: sound files in the folder that its layout does not name.
@@ -55,6 +59,8 @@ class Survey:
     longest_s: float
     total_s: float
     unreadable: tuple[tuple[str, str], ...]
+    cut_short: tuple[str, ...]
+    damaged: tuple[str, ...]
     silent: tuple[str, ...]
     duplicates: tuple[tuple[str, ...], ...]
     unused: tuple[str, ...]
@@ -73,21 +79,27 @@ def survey(folder: Path, layout: str | None = None) -> Survey:
     clips = find_clips(folder, name)
     rates_hz: Counter[int] = Counter()
     channels: Counter[int] = Counter()
-    lengths_s, unreadable, silent = [], [], []
+    lengths_s, unreadable, cut_short, damaged, silent = [], [], [], [], []
     for clip in track(clips, len(clips), "inspect"):
         try:
             with open_audio(clip.path) as audio:
-                n_samples, peak = 0, 0.0
+                n_samples, peak, finite = 0, 0.0, True
                 for block in audio.blocks():
                     n_samples += len(block.samples)
-                    peak = max(peak, float(abs(block.samples).max()))
+                    highest = float(abs(block.samples).max())  # NaN if one sample is
+                    finite &= isfinite(highest)
+                    peak = max(highest, peak)  # in this order a NaN is kept
                 rates_hz[audio.sample_rate_hz] += 1
                 channels[audio.n_channels] += 1
                 lengths_s.append(n_samples / audio.sample_rate_hz)
-        except SourceError as error:
+        except (StreamdeepError, OSError) as error:
             unreadable.append((clip.filename, str(error)))
             continue
-        if peak == 0.0:
+        if _is_cut_short(clip.path):
+            cut_short.append(clip.filename)
+        if not finite:
+            damaged.append(clip.filename)
+        if peak == 0.0 and finite:
             silent.append(clip.filename)
     root = folder if folder.is_dir() else folder.parent
     used = {clip.path.resolve() for clip in clips}
@@ -104,6 +116,8 @@ def survey(folder: Path, layout: str | None = None) -> Survey:
         longest_s=max(lengths_s, default=0.0),
         total_s=sum(lengths_s),
         unreadable=tuple(unreadable),
+        cut_short=tuple(cut_short),
+        damaged=tuple(damaged),
         silent=tuple(silent),
         duplicates=_duplicates(clips),
         unused=_names(root, [p for p in below if is_sound(p) and p.resolve() not in used]),
@@ -126,6 +140,15 @@ def _names(root: Path, paths: Sequence[Path]) -> tuple[str, ...]:
     return tuple(path.relative_to(root).as_posix() for path in paths)
 
 
+def _is_cut_short(path: Path) -> bool:
+    """A WAV file states its size; programs that write to a pipe state one beyond all others."""
+    with path.open("rb") as file:
+        header = file.read(12)
+    size = int.from_bytes(header[4:8], "little") + 8
+    is_wav = header[:4] == b"RIFF" and header[8:] == b"WAVE"
+    return is_wav and path.stat().st_size + 1 < size < _UNKNOWN_SIZE  # some count a padding byte
+
+
 def _duplicates(clips: Sequence[Clip]) -> tuple[tuple[str, ...], ...]:
     """Only files of one size are read: most data sets have few of them, or all, and then it is worth it."""
     by_size: dict[int, list[Clip]] = defaultdict(list)
@@ -135,7 +158,10 @@ def _duplicates(clips: Sequence[Clip]) -> tuple[tuple[str, ...], ...]:
     for size, group in by_size.items():
         if size > 0 and len(group) > 1:
             for clip in group:
-                with clip.path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                try:
+                    with clip.path.open("rb") as file:
+                        digest = hashlib.file_digest(file, "sha256").hexdigest()
+                except OSError:
+                    continue  # it is among the unreadable ones
                 by_digest[digest].append(clip.filename)
     return tuple(tuple(names) for names in by_digest.values() if len(names) > 1)

@@ -9,12 +9,11 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 from streamdeep.errors import ConfigurationError
+from streamdeep_trainer.config import ClassifierName
 
 if TYPE_CHECKING:
     from streamdeep_trainer.evaluation.decisions import Classifier
     from streamdeep_trainer.evaluation.judging import Method
-
-ClassifierName = Literal["linear-svm", "mlp", "mlp-audeep"]
 
 
 @dataclass(frozen=True, slots=True)

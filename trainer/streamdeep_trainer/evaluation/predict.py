@@ -19,6 +19,7 @@ from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.evaluation.classify import Rows, inner_folds, learn
 from streamdeep_trainer.evaluation.decisions import mean_values, vote_shares
 from streamdeep_trainer.evaluation.judging import Method, check_labels, rows_of
+from streamdeep_trainer.tables.writing import writing
 
 Vectors = NDArray[np.float32]
 
@@ -163,7 +164,7 @@ def write_predictions(path: Path, found: Predictions, *, header: bool = False) -
         header: begin with ``filename``, ``label`` and the classes.
 
     Raises:
-        ConfigurationError: a filename or label has a tab or a line end in it.
+        ConfigurationError: a filename or label has a tab or a line end in it, or it cannot be written.
     """
     lines = [["filename", "label", *(found.names if found.probabilities is not None else ())]]
     for row, (filename, label) in enumerate(zip(found.filenames, found.labels, strict=True)):
@@ -172,8 +173,8 @@ def write_predictions(path: Path, found: Predictions, *, header: bool = False) -
     for cell in (cell for line in lines for cell in line):
         if any(sign in cell for sign in "\t\r\n"):
             raise ConfigurationError(f"{cell!r} cannot stand in a tab-separated file; rename it")
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(path.suffix + ".part")
     text = "".join("\t".join(line) + "\n" for line in lines[0 if header else 1 :])
-    draft.write_text(text, encoding="utf-8", newline="\n")
-    draft.replace(path)
+    with writing(path):
+        draft.write_text(text, encoding="utf-8", newline="\n")
+        draft.replace(path)

@@ -3,18 +3,22 @@
 Here is what belongs side by side; how one kind of features is judged, ``evaluate`` says.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from streamdeep_trainer.baselines.quoted import ESC10, Quoted
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeep.errors import ConfigurationError
+from streamdeep_trainer.baselines.quoted import QUOTED, Quoted
 from streamdeep_trainer.config import EvaluateRecipe
+from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.evaluation.evaluate import evaluate
 from streamdeep_trainer.evaluation.judging import Partitions
 from streamdeep_trainer.evaluation.methods import Choice
 from streamdeep_trainer.evaluation.scoring import Scores
-from streamdeep_trainer.run_folder import CHECKPOINT, MODEL, SPECTROGRAMS, UNTRAINED
-
-"""Names of files in a run's folder."""
+from streamdeep_trainer.run_folder import MODEL, SPECTROGRAMS, UNTRAINED
 
 Skipped = Sequence[tuple[str, str]]
 
@@ -38,25 +42,33 @@ def judge_table(
     return evaluate(path.stem, *clips_of_table(table), recipe, method=method, partitions=partitions)
 
 
+def choices_of(recipe: EvaluateRecipe) -> list[Choice]:
+    """The classifiers that a recipe asks for."""
+    return [
+        Choice(name, upsample=recipe.upsample, majority_vote=recipe.majority_vote)
+        for name in recipe.classifiers
+    ]
+
+
 def judge_run(
     run: Path,
     data: Path,
     *,
-    choice: Choice,
-    adapt: Callable[[EvaluateRecipe], EvaluateRecipe],
+    choices: Sequence[Choice],
+    adapt: Callable[[EvaluateRecipe], EvaluateRecipe] = lambda recipe: recipe,
     partitions: Partitions | None = None,
     seed: int | None = None,
     layout: str | None = None,
     inductive: bool = False,
     workers: int = 1,
     tell_skipped: Callable[[Skipped], None] = lambda _: None,
-) -> tuple[list[Scores], tuple[Quoted, ...]]:
+) -> tuple[list[list[Scores]], tuple[Quoted, ...]]:
     """Judge a run's encoder, its untrained twin and the pooled log-Mel frames; other systems' figures beside them.
 
     Args:
-        run: folder that ``fit`` made.
+        run: folder that ``fit`` made. Of a fused model each view is judged too, behind the whole.
         data: folder of sound files.
-        choice: the classifier.
+        choices: the classifiers.
         adapt: changes the evaluation of the run's recipe.
         partitions: judge by these instead of by folds.
         seed: instead of the recipe's, for the trainings of ``inductive``.
@@ -65,43 +77,90 @@ def judge_run(
         workers: processes that embed.
         tell_skipped: told the clips that cannot be read, model by model.
 
+    Returns:
+        Per classifier the scores, and other systems' figures.
+
     Raises:
         SourceError: there is no run or no sound.
-        ConfigurationError: labels, folds or partitions are missing.
+        ConfigurationError: labels, folds or partitions are missing, or ``inductive`` of several views.
     """
-    from streamdeep.encoder.model import load_model
-    from streamdeep_trainer.baselines.pooled_logmel import pooled_logmel
-    from streamdeep_trainer.checkpoint import load_checkpoint
     from streamdeep_trainer.datasets.layouts import find_clips
-    from streamdeep_trainer.embed import embed_clips
     from streamdeep_trainer.evaluation.inductive import evaluate_inductively
     from streamdeep_trainer.evaluation.judging import splits_of
     from streamdeep_trainer.steps import kept_spectrograms
+    from streamdeep_trainer.views import recipe_of
 
-    recipe = load_checkpoint(run / CHECKPOINT).recipe.with_seed(seed)
+    recipe = recipe_of(run).with_seed(seed)
+    if inductive and recipe.views:
+        raise ConfigurationError(
+            f"--inductive is for a run of one view, such as {run / recipe.views[0].name}"
+        )
     wanted = adapt(recipe.evaluate)
     recipe = recipe.model_copy(update={"evaluate": wanted})
-    method = choice.method(wanted.c_grid)
-    clips, scores = find_clips(data, layout), []
+    methods = [choice.method(wanted.c_grid) for choice in choices]
+    clips = find_clips(data, layout)
     # what is missing is said before the work
     splits_of(clips, n_folds=wanted.n_folds, seed=wanted.seeds[0], partitions=partitions)
-    for name, file in ((recipe.model.name, MODEL), ("untrained twin", UNTRAINED)):
+    subjects = list(_subjects(recipe.model.name, run, clips, workers, tell_skipped))
+    judged = []
+    for method in methods:
+        scores = [
+            evaluate(
+                one.name,
+                one.clips,
+                one.vectors,
+                one.clip_rows,
+                wanted,
+                method=method,
+                partitions=partitions,
+            )
+            for one in subjects
+        ]
+        if inductive:
+            without = evaluate_inductively(
+                recipe,
+                clips,
+                kept_spectrograms(recipe, data, run / SPECTROGRAMS, layout=layout),
+                run=run / "inductive",
+                method=method,
+                partitions=partitions,
+                workers=workers,
+            )
+            scores.insert(1, without)
+        judged.append(scores)
+    return judged, QUOTED[wanted.quoted]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Subject:
+    """One kind of features: ``(rows, dim)`` float32, and each row's clip."""
+
+    name: str
+    clips: tuple[Clip, ...]
+    vectors: NDArray[np.float32]
+    clip_rows: NDArray[np.int64]
+
+
+def _subjects(
+    name: str,
+    run: Path,
+    clips: Sequence[Clip],
+    workers: int,
+    tell_skipped: Callable[[Skipped], None],
+) -> Iterator[_Subject]:
+    from streamdeep.encoder.model import load_model
+    from streamdeep_trainer.baselines.pooled_logmel import pooled_logmel
+    from streamdeep_trainer.embed import embed_clips
+
+    contract = load_model(run / MODEL).contract
+    for called, file in ((name, MODEL), ("untrained twin", UNTRAINED)):
         found = embed_clips(clips, run / file, workers=workers)
         tell_skipped(found.skipped)
-        features = found.clips, found.vectors, found.clip_rows
-        scores.append(evaluate(name, *features, wanted, method=method, partitions=partitions))
-    contract = load_model(run / MODEL).contract
-    pooled = pooled_logmel(clips, contract.frontend, contract.segment)
-    scores.append(evaluate("pooled log-Mel", *pooled, wanted, method=method, partitions=partitions))
-    if inductive:
-        without = evaluate_inductively(
-            recipe,
-            clips,
-            kept_spectrograms(recipe, data, run / SPECTROGRAMS, layout=layout),
-            run=run / "inductive",
-            method=method,
-            partitions=partitions,
-            workers=workers,
-        )
-        scores.insert(1, without)
-    return scores, ESC10 if wanted.quoted == "esc10" else ()
+        yield _Subject(called, found.clips, found.vectors, found.clip_rows)
+        column = 0
+        for part in contract.provenance.get("fused", []) if file == MODEL else []:
+            # a single model's embeddings are columns of the fused one's, bit for bit
+            columns = found.vectors[:, column : column + part["dim"]]
+            yield _Subject(part["name"], found.clips, columns, found.clip_rows)
+            column += part["dim"]
+    yield _Subject("pooled log-Mel", *pooled_logmel(clips, contract.frontend, contract.segment))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep_trainer.tables.csvfile import Row
+from streamdeep_trainer.tables.writing import writing
 
 _PLAIN = re.compile(r"[^\s'\"\\%,{}?][^\s'\"\\%,{}]*")
 _ESCAPES = {
@@ -51,8 +52,7 @@ def write_arff(
         attributes: name and type of each column, as ``REAL``, ``INTEGER``, ``STRING`` or :func:`nominal`.
         rows: cells, None where missing.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="\n") as file:
+    with writing(path), path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(f"@RELATION {quote(relation)}\n\n")
         for name, kind in attributes:
             file.write(f"@ATTRIBUTE {quote(name)} {kind}\n")

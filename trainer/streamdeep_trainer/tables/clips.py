@@ -75,7 +75,7 @@ def _from_spectrograms(path: Path, stated: Mapping[str, Any]) -> Table:
         found.clips,
         np.arange(len(found.clips)),
         found.values.reshape(len(found.clips), longest, -1),
-        feature_dims=("time", "freq"),
+        feature_dims=("time", "band"),
         attributes={"sample_rate_hz": found.frontend.sample_rate_hz, **stated},
     )
 

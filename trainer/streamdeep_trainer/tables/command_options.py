@@ -34,6 +34,12 @@ def write(path: Path, table: Table, *, audeep: bool, as_json: bool) -> None:
     from streamdeep_trainer.tables.storage import write_table
 
     write_table(path, table, form="audeep" if audeep else "streamdeep")
+    n_padded = int((table.real_lengths < table.features.shape[1]).sum())
+    if audeep and n_padded:
+        typer.echo(
+            f"{n_padded} rows are padded; auDeep's file cannot say so, and padding becomes silence",
+            err=True,
+        )
     tell(
         {
             "n_rows": len(table),

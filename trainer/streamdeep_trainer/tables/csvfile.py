@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from streamdeep.errors import ConfigurationError, SourceError
+from streamdeep_trainer.tables.writing import writing
 
 Row = list[str | None]
 
 
 def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[str | None]]) -> None:
     """Write a table of text; rows are taken one by one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with writing(path), path.open("w", encoding="utf-8", newline="") as file:
         # RFC 4180's line ends: only characters of the line end and the quote are sure to be quoted.
         writer = csv.writer(file, lineterminator="\r\n")
         writer.writerow(names)

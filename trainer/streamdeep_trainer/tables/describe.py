@@ -19,6 +19,9 @@ def describe_table(table: Table) -> dict[str, Any]:
         "n_files": len(files),
         "chunks_per_file": [min(chunks), max(chunks)],
         "features": dict(zip(table.feature_dims, table.features.shape[1:], strict=True)),
+        "lengths": [int(table.real_lengths.min()), int(table.real_lengths.max())]
+        if table.lengths is not None
+        else None,
         "smallest": float(table.features.min()) if table.features.size else None,
         "largest": float(table.features.max()) if table.features.size else None,
         "labels": _counts(table.labels),
@@ -50,6 +53,7 @@ def describe_row(table: Table, row: int) -> dict[str, Any]:
         "partition": table.partitions[row],
         "held_out_in": [int(fold) + 1 for fold in table.held_out[row].nonzero()[0]],
         "shape": list(table.features.shape[1:]),
+        "length": int(table.lengths[row]) if table.lengths is not None else None,
         "features": table.flat_features[row].tolist(),
     }
 

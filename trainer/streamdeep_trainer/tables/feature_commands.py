@@ -51,9 +51,11 @@ def export_features(
 
     found = read(table)
     if len(found.feature_dims) > 1:
+        n_padded = int((found.real_lengths < found.features.shape[1]).sum())
         typer.echo(
             f"features of {' x '.join(map(str, found.features.shape[1:]))} are flattened, "
-            f"{found.feature_dims[-1]} changing fastest",
+            f"{found.feature_dims[-1]} changing fastest"
+            + (f"; {n_padded} rows are padded, which the files cannot say" if n_padded else ""),
             err=True,
         )
     files = export(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeep.errors import ConfigurationError
+from streamdeep_trainer.tables.writing import writing
 
 Method = Literal["tsne", "umap", "pca"]
 """How rows become points, see :func:`streamdeep_trainer.tables.projection.project`."""
@@ -77,17 +78,17 @@ def draw(
         title: above the picture.
 
     Raises:
-        ConfigurationError: another suffix.
+        ConfigurationError: another suffix, or it cannot be written.
     """
     refuse_other_suffixes([path])
     colours = colours_of(labels)
     classes = [label or UNLABELLED for label in labels]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix.lower() == ".png":
-        _draw_png(path, points, classes=classes, colours=colours, title=title)
-    else:
-        page = as_html(points, names=names, classes=classes, colours=colours, title=title)
-        path.write_text(page, encoding="utf-8")
+    with writing(path):
+        if path.suffix.lower() == ".png":
+            _draw_png(path, points, classes=classes, colours=colours, title=title)
+        else:
+            page = as_html(points, names=names, classes=classes, colours=colours, title=title)
+            path.write_text(page, encoding="utf-8")
 
 
 def refuse_other_suffixes(paths: Sequence[Path]) -> None:

@@ -2,7 +2,7 @@
 
 Both have the same variables (``filename``, ``chunk_nr``, ``cv_folds``, ``partition``, ``label_nominal``,
 ``label_numeric``, ``features``) and the attributes ``feature_dims`` and ``label_map``; this project's adds
-where the features come from. Embeddings and spectrograms are read as tables too (``clips``).
+where the features come from, and ``lengths`` where rows are padded. Embeddings and spectrograms are read as tables too (``clips``).
 """
 
 import json
@@ -19,12 +19,13 @@ from streamdeep_trainer import netcdf
 from streamdeep_trainer.datasets.clip import PARTITIONS
 from streamdeep_trainer.tables.clips import FROM_CLIPS
 from streamdeep_trainer.tables.table import VARIABLES, Table
+from streamdeep_trainer.tables.writing import writing
 
 KIND = "table"
 Format = Literal["streamdeep", "audeep"]
 
 _INSTANCE, _FOLD = "instance", "fold"
-_FEATURE_DIMS, _LABEL_MAP = "feature_dims", "label_map"
+_FEATURE_DIMS, _LABEL_MAP, _LENGTHS = "feature_dims", "label_map", "lengths"
 _NEEDED = [name for name in VARIABLES if name not in (_INSTANCE, _FOLD)]
 
 
@@ -34,10 +35,10 @@ def write_table(path: Path, table: Table, *, form: Format = "streamdeep") -> Non
     Args:
         path: where to.
         table: what.
-        form: ``audeep`` leaves out the provenance, for which auDeep has no place.
+        form: ``audeep`` leaves out the provenance and the lengths, for which auDeep has no place.
 
     Raises:
-        ConfigurationError: auDeep could not hold it: numeric labels that are not whole.
+        ConfigurationError: it cannot be written, or auDeep could not hold it: numeric labels that are not whole.
     """
     attributes: dict[str, Any] = {_FEATURE_DIMS: list(table.feature_dims)}
     if table.label_map is not None:
@@ -46,9 +47,13 @@ def write_table(path: Path, table: Table, *, form: Format = "streamdeep") -> Non
         clash = sorted({_FEATURE_DIMS, _LABEL_MAP, netcdf.KIND} & set(table.attributes))
         if clash:
             raise ConfigurationError(f"the attribute {clash[0]!r} is taken; use another name")
-        netcdf.write_netcdf(
-            path, _arrays(table), kind=KIND, attributes={**attributes, **table.attributes}
-        )
+        arrays = _arrays(table)
+        if table.lengths is not None:
+            arrays[_LENGTHS] = ((_INSTANCE,), table.lengths)
+        with writing(path):
+            netcdf.write_netcdf(
+                path, arrays, kind=KIND, attributes={**attributes, **table.attributes}
+            )
         return
     numbers = table.numeric_labels[~np.isnan(table.numeric_labels)]
     if (numbers != np.floor(numbers)).any():
@@ -56,10 +61,10 @@ def write_table(path: Path, table: Table, *, form: Format = "streamdeep") -> Non
     dataset = xarray.Dataset(
         _arrays(table), attrs={key: json.dumps(value) for key, value in attributes.items()}
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(path.suffix + ".part")
-    dataset.to_netcdf(draft, engine="h5netcdf")
-    draft.replace(path)
+    with writing(path):
+        dataset.to_netcdf(draft, engine="h5netcdf")
+        draft.replace(path)
 
 
 def read_table(path: Path) -> Table:
@@ -141,6 +146,7 @@ def _table(dataset: xarray.Dataset, path: Path) -> Table:
         features=features.astype(np.float32),
         feature_dims=feature_dims,
         label_map=label_map,
+        lengths=_lengths(dataset, features.shape[1], path),
         attributes=attributes,
     )
 
@@ -166,6 +172,15 @@ def _integers(values: NDArray[Any], name: str, path: Path) -> NDArray[np.int64]:
     if not (numbers == np.floor(numbers)).all():
         raise ConfigurationError(f"{path} has values in {name} that are no whole numbers")
     return numbers.astype(np.int64)
+
+
+def _lengths(dataset: xarray.Dataset, longest: int, path: Path) -> NDArray[np.int64] | None:
+    if _LENGTHS not in dataset.variables:
+        return None
+    lengths = _integers(dataset[_LENGTHS].to_numpy(), _LENGTHS, path)
+    if not ((lengths >= 1) & (lengths <= longest)).all():
+        raise ConfigurationError(f"{path} has lengths that are not from 1 to {longest}")
+    return lengths
 
 
 def _partition(value: float, path: Path) -> str | None:

@@ -18,7 +18,10 @@ LabelMap = tuple[tuple[str, int], ...]
 """Label and number, sorted by label."""
 
 VARIABLES = "filename chunk_nr cv_folds partition label_nominal label_numeric features instance fold".split()
-"""Names of the variables and axes of a file, which feature axes cannot have."""
+"""Names of the variables and axes of a file, which feature axes cannot have; and ``lengths``, which is not in all."""
+
+SAME_AXES = {"freq": "band"}
+"""auDeep's name of an axis, and this project's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +39,8 @@ class Table:
         features: ``(rows, ...)`` float32, finite.
         feature_dims: names of the axes of ``features`` but the first.
         label_map: label and number, sorted by label; None if numbers are no classes.
+        lengths: ``(rows,)`` int64, real steps along the first feature axis, the rest is padding; None if all
+            are real.
         attributes: where the features come from, as JSON can say it: ``sample_rate_hz``, ``frontend``,
             ``model`` (digest), ``seed``, ``versions`` as far as they are known.
     """
@@ -49,6 +54,7 @@ class Table:
     features: NDArray[np.float32]
     feature_dims: tuple[str, ...]
     label_map: LabelMap | None = None
+    lengths: NDArray[np.int64] | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -69,7 +75,9 @@ class Table:
             raise ValueError(
                 f"features are {self.features.shape} of {self.feature_dims}, folds {self.held_out.shape}"
             )
-        taken = [name for name in self.feature_dims if name in VARIABLES or not name]
+        if self.lengths is not None and len(self.lengths) != n_rows:
+            raise ValueError(f"{len(self.lengths)} lengths of {n_rows} rows")
+        taken = [name for name in self.feature_dims if name in (*VARIABLES, "lengths") or not name]
         if taken or len(set(self.feature_dims)) < len(self.feature_dims) or not self.feature_dims:
             raise ConfigurationError(
                 f"feature axes cannot be called {list(self.feature_dims)}; use other names, each once"
@@ -99,6 +107,13 @@ class Table:
         return int(self.held_out.shape[1])
 
     @property
+    def real_lengths(self) -> NDArray[np.int64]:
+        """``(rows,)`` int64, real steps along the first feature axis."""
+        if self.lengths is not None:
+            return self.lengths
+        return np.full(len(self), self.features.shape[1], dtype=np.int64)
+
+    @property
     def flat_features(self) -> NDArray[np.float32]:
         """``(rows, values)`` float32, the last feature axis changing fastest."""
         return self.features.reshape(len(self), -1)
@@ -115,6 +130,7 @@ class Table:
             partitions=tuple(self.partitions[row] for row in chosen),
             held_out=self.held_out[chosen],
             features=self.features[chosen],
+            lengths=None if self.lengths is None else self.lengths[chosen],
         )
 
     def rows_by_file(self) -> dict[str, list[int]]:
