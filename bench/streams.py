@@ -22,7 +22,7 @@ import numpy as np
 from streamdeep.config import hop_frames_from_seconds
 from streamdeep.encoder.model import load_model
 from streamdeep.engine import Engine
-from streamdeep.frontend.logmel import warm_up
+from streamdeep.frontend.rows import warm_up
 from streamdeep.wire.publisher import Publisher
 
 BLOCK_S, PHASES = 0.01, 5

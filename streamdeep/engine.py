@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from streamdeep.audio.sources import Source
 from streamdeep.encoder.model import Model
@@ -104,13 +104,14 @@ class Engine:
         self._stopping = threading.Event()
         self._told_to_stop = False
         self._added: deque[Stream] = deque()
+        self._posted: deque[Callable[[], None]] = deque()
         self._by_slot: dict[int, Stream] = {}
         self._statuses: list[tuple[int, int]] = []  # when, and the number of the stream
         self._n_running = 0
         self.streams: list[Stream] = []
 
     def add(self, name: str, source: Source) -> Stream:
-        """Add a source: before ``run``, or from the engine's thread while others run.
+        """Add a source: before ``run``, or while others run in what was given to ``post``.
 
         Raises:
             ConfigurationError: another stream has this name, or no stream can take this source.
@@ -139,6 +140,11 @@ class Engine:
         self._by_slot[id(slot)] = stream
         self._added.append(stream)
         return stream
+
+    def post(self, action: Callable[[], None]) -> None:
+        """Have something done on the engine's thread soon; from any thread or signal handler."""
+        self._posted.append(action)
+        self._wake.set()
 
     def stop(self) -> None:
         """End all streams soon; what was captured is still published. From any thread or signal handler."""
@@ -197,13 +203,20 @@ class Engine:
                 patience_s = max(0.0, (self._statuses[0][0] - time.monotonic_ns()) / 1e9)
                 self._publisher.wait(patience_s, self._wake.descriptor)
                 next_service_ns = 0
+            for _ in range(len(self._posted)):
+                self._posted.popleft()()
             self._start_added()
 
     def _start_added(self) -> None:
         """Start what was added; statuses are spread over the second, so that none makes a frame wait long."""
         while self._added:
             stream = self._added.popleft()
-            stream.start()
+            try:
+                stream.start()
+            except SourceError as error:
+                if not self._n_running:
+                    raise
+                stream.slot.source.close(error)  # it ends like any other, and the others go on
             number = self.streams.index(stream)
             spread_ns = number * 618_033_989 % STATUS_PERIOD_NS  # golden ratio: even for any number
             heapq.heappush(

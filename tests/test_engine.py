@@ -353,3 +353,48 @@ def test_a_site_that_cannot_be_is_one_line(program, model_path, tmp_path, text, 
     assert engine.returncode in (66, 78)
     assert said in err
     assert "Traceback" not in err
+
+
+def test_a_changed_site_is_taken_up_without_a_restart(program, model_path, tmp_path):
+    site = tmp_path / "site.toml"
+
+    def name(*rooms):
+        tables = [
+            f'[[streams]]\nsource = "{tmp_path / room}.wav"\nstream = "{room}"\n' for room in rooms
+        ]
+        site.write_text('bind = "tcp://127.0.0.1:*"\n' + "".join(tables))
+
+    for room in ("hall", "yard", "attic"):
+        soundfile.write(tmp_path / f"{room}.wav", noise(120 * 8000), 8000)
+    name("hall", "yard")
+    engine = program("run", "--config", site, "--model", model_path, "--json")
+    listener = Listener(ready(engine)["endpoint"])
+
+    def until(topic, event=None):
+        while listener.socket.poll(20_000):
+            found, _, payload = listener.socket.recv_multipart()
+            about = msgpack.unpackb(payload).get("event") if found.startswith(b"event/") else None
+            if found == topic.encode() and about == event:
+                return True
+        return False
+
+    assert until("embedding/yard/")
+    name("hall", "attic", "cellar")
+    engine.send_signal(signal.SIGHUP)
+    assert until("event/yard/", "stop")
+    assert until("embedding/attic/")
+    assert until("embedding/hall/")
+    site.write_text("loud = true")
+    engine.send_signal(signal.SIGHUP)
+    notes = ""
+    while "nothing was changed" not in notes:
+        notes += engine.stdout.readline()
+    assert "there is no file" in notes
+    assert until("embedding/hall/")
+    listener.close()
+    engine.send_signal(signal.SIGTERM)
+    out, err = engine.communicate(timeout=20)
+    assert engine.returncode == 0, err
+    ledgers = [json.loads(line) for line in out.splitlines() if '"ledger"' in line]
+    assert [ledger["stream"] for ledger in ledgers] == ["hall", "yard", "attic"]
+    assert {ledger["unaccounted"] for ledger in ledgers} == {0}

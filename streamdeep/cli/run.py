@@ -2,26 +2,21 @@
 
 import json
 import signal
-import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from streamdeep.cli.ledgers import as_dict, show_ledger, show_ledgers
-from streamdeep.cli.run_settings import RunSettings, SourceSettings, settings_from
+from streamdeep.cli.run_settings import RunSettings, settings_from
+from streamdeep.cli.site import Site
 from streamdeep.config import hop_frames_from_seconds, length_frames_from_seconds
 from streamdeep.errors import StreamdeepError
 from streamdeep.records import Ledger
-
-if TYPE_CHECKING:
-    from streamdeep.audio.sources import Source
-
-RINGS_BYTES = 64_000_000
-"""What waiting sound may take in memory, over all streams; each has 1 to 10 s."""
 
 
 def register(app: typer.Typer) -> None:
@@ -95,27 +90,26 @@ def run(
     """Embed a live source and publish one embedding per segment.
 
     Example: streamdeep run mic
+    A config with [[streams]] is read again on SIGHUP: new sources begin, those that are gone end, the others go on.
+
     Example: streamdeep run --config site.toml
     Example: arecord -q -t raw -f S16_LE -r 16000 | streamdeep run - --rate 16000
     """
-    settings = settings_from(
-        config,
-        {
+    given = {
             "source": source, "model": model, "bind": bind, "stream": stream, "hop_s": hop, "early_s": early or None, "pace": pace,
             "block_size": block_size, "format": sample_format, "rate": rate, "channels": channels,
-            "insecure": insecure, "wait": wait,
-        },
-    )  # fmt: skip
-    _run(settings, as_json=as_json)
+        "insecure": insecure, "wait": wait,
+    }  # fmt: skip
+    _run(lambda: settings_from(config, given), reloadable=config is not None, as_json=as_json)
 
 
-def _run(settings: RunSettings, *, as_json: bool) -> None:
+def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) -> None:
     from streamdeep.encoder.model import load_model
     from streamdeep.engine import Engine
-    from streamdeep.frontend.logmel import warm_up
+    from streamdeep.frontend.rows import warm_up
     from streamdeep.wire.publisher import Publisher
 
-    say = _Voice(as_json=as_json)
+    say, settings = _Voice(as_json=as_json), read()
     model = load_model(settings.model)
     if model.complaint is not None:
         say.note("parity", model.complaint)
@@ -124,9 +118,7 @@ def _run(settings: RunSettings, *, as_json: bool) -> None:
         None if settings.hop_s is None else hop_frames_from_seconds(settings.hop_s, frontend)
     )
     early_frames = [length_frames_from_seconds(seconds, frontend) for seconds in settings.early_s]
-    sources = [
-        _open(found, settings, model_rate_hz=frontend.sample_rate_hz) for found in settings.sources
-    ]
+    site = Site(settings, read, model_rate_hz=frontend.sample_rate_hz, note=say.note)
     warm_up(frontend)
     offline = settings.pace == "max"
     with Publisher(settings.bind, insecure=settings.insecure, lossless=offline) as publisher:
@@ -135,12 +127,13 @@ def _run(settings: RunSettings, *, as_json: bool) -> None:
             publisher,
             hop_frames=hop_frames,
             early_frames=early_frames,
-            ring_s=_ring_s(sources),
+            ring_s=site.ring_s,
             offline=offline,
         )
-        for found, source in zip(settings.sources, sources, strict=True):
-            engine.add(found.stream or _default_name(source), source)
+        site.start(engine)
         _stop_on_signals(engine.stop)
+        if reloadable and hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, lambda *_: site.reload_soon())
         names = [stream.name for stream in engine.streams]
         say.ready(publisher.endpoint, names, model.contract.name, model.digest.hex())
         if settings.wait if settings.wait is not None else offline:
@@ -158,32 +151,6 @@ def _run(settings: RunSettings, *, as_json: bool) -> None:
         say.ledgers({stream.name: stream.ledger() for stream in engine.streams})
     if failure is not None:
         raise failure
-
-
-def _open(found: SourceSettings, settings: RunSettings, *, model_rate_hz: int) -> "Source":
-    from streamdeep.audio.sources import open_source
-
-    return open_source(
-        found.source,
-        model_rate_hz=model_rate_hz,
-        pace=settings.pace,
-        block_samples=found.block_size,
-        sample_format=found.format,
-        sample_rate_hz=found.rate,
-        n_channels=found.channels,
-    )
-
-
-def _default_name(source: "Source") -> str:
-    from streamdeep.wire.topics import stream_name
-
-    return stream_name(f"{socket.gethostname().split('.')[0]}.{source.name}")
-
-
-def _ring_s(sources: "list[Source]") -> float:
-    """How much of each source's sound may wait."""
-    bytes_per_s = sum(4 * source.n_channels * source.sample_rate_hz for source in sources)
-    return min(10.0, max(1.0, RINGS_BYTES / bytes_per_s))
 
 
 def _stop_on_signals(stop: Any) -> None:
