@@ -58,7 +58,7 @@ def test_the_client_in_the_documentation_reads_a_live_publisher(tmp_path):
                 embedding = Embedding(vector, 0, 44100, 220500, 44100, -20.0, -3.0)
                 for n_never_sent in (0, 0, 2):
                     last = publisher.last_sequences("host.mic").get("embedding/host.mic/", -1)
-                    publisher._sequences["embedding/host.mic/"] = last + n_never_sent
+                    publisher._sequences["host.mic"]["embedding/host.mic/"] = last + n_never_sent
                     publisher.publish_embedding(
                         "host.mic",
                         embedding,

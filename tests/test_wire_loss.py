@@ -309,3 +309,49 @@ def test_without_a_join_there_is_a_repeat_every_thirty_seconds():
     assert repeats.due(now_ns=59 * SECOND_NS) == []
     repeats.joined(b"event/")
     assert repeats.due(now_ns=59 * SECOND_NS) == []
+
+
+def test_who_joins_a_thousand_streams_is_served_by_and_by():
+    repeats = Repeats()
+    topics = [f"model/room{number}/" for number in range(100)]
+    for topic in topics:
+        repeats.keep(topic, model(), now_ns=0)
+    repeats.joined(b"model/")
+    served = []
+    while due := repeats.due(now_ns=1):
+        assert len(due) < 50
+        for topic, _ in due:
+            repeats.repeated(topic, now_ns=1)
+            served.append(topic)
+    assert served == topics
+    assert repeats.next_due_ns() == 30 * SECOND_NS + 1
+
+
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("keep"), st.sampled_from("abc")),
+            st.tuples(st.just("join"), st.sampled_from(["", "model/a", "model/b/", "x"])),
+            st.tuples(st.just("serve"), st.integers(0, 3)),
+        ),
+        max_size=60,
+    ),
+    gaps_ns=st.lists(st.integers(0, 12 * SECOND_NS), min_size=60, max_size=60),
+)
+def test_what_is_due_is_what_a_look_at_everything_finds(steps, gaps_ns):
+    repeats, now_ns = Repeats(), 0
+    for (step, about), gap_ns in zip(steps, gaps_ns, strict=False):
+        now_ns += gap_ns
+        if step == "keep":
+            repeats.keep(f"model/{about}/", model(), now_ns=now_ns)
+        elif step == "join":
+            repeats.joined(about.encode())
+        due = repeats.due(now_ns=now_ns)
+        wanted = {topic for topic, kept in repeats._kept.items() if kept.due_ns() <= now_ns}
+        assert {topic for topic, _ in due} == wanted
+        next_ns = repeats.next_due_ns()
+        times = [kept.due_ns() for kept in repeats._kept.values()]
+        assert next_ns is None if not times else next_ns <= min(times)
+        if step == "serve":
+            for topic, _ in due[:about]:
+                repeats.repeated(topic, now_ns=now_ns)

@@ -8,6 +8,7 @@ are (:mod:`streamdeep.wire.messages`), where one may listen (:mod:`streamdeep.wi
 
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Self, Unpack
@@ -78,7 +79,9 @@ class Publisher:
         self.session: Final = session or secrets.token_bytes(SESSION_BYTES)
         self._clock = clock
         self._utc = utc
-        self._sequences: dict[str, int] = {}
+        self._sequences: defaultdict[str, dict[str, int]] = defaultdict(
+            dict
+        )  # by stream, then topic
         self._repeats = Repeats()
         self._outbox = Outbox(
             bind, high_water_mark=high_water_mark, lossless=lossless, patience_s=patience_s
@@ -114,7 +117,7 @@ class Publisher:
 
         From the first :meth:`announce` on that includes embeddings and events, -1 while there are none.
         """
-        sent = {topic: n for topic, n in self._sequences.items() if topic.split("/")[1] == stream}
+        sent = dict(self._sequences[stream])
         if f"model/{stream}/" not in sent:
             return sent  # a classifier: embeddings of the stream are another sender's
         return {f"embedding/{stream}/": -1, f"event/{stream}/": -1} | sent
@@ -319,7 +322,7 @@ class Publisher:
         return {
             "stream": stream,
             "session": self.session,
-            "sequence": self._sequences.get(topic, -1) + 1,
+            "sequence": self._sequences[stream].get(topic, -1) + 1,
             "published_utc_ns": self._utc(),
             "published_monotonic_ns": self._clock(),
             "flags": flags or Flag(0),
@@ -329,7 +332,7 @@ class Publisher:
         # Packed first: a message that is refused uses up no sequence number.
         frames = pack(message)
         topic = topic_of(message)
-        self._sequences[topic] = message.sequence
+        self._sequences[message.stream][topic] = message.sequence
         self._outbox.send(frames)
         if keep:
             self._repeats.keep(topic, message, now_ns=message.published_monotonic_ns)
