@@ -121,7 +121,13 @@ def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) ->
     site = Site(settings, read, model_rate_hz=frontend.sample_rate_hz, note=say.note)
     warm_up(frontend)
     offline = settings.pace == "max"
-    with Publisher(settings.bind, insecure=settings.insecure, lossless=offline) as publisher:
+    with Publisher(
+        settings.bind,
+        insecure=settings.insecure,
+        lossless=offline,
+        # Streams that began together end their segments together.
+        high_water_mark=max(64, 4 * len(settings.sources)),
+    ) as publisher:
         engine = Engine(
             model,
             publisher,
