@@ -17,7 +17,9 @@ from streamdeep.rack.shelf import Shelf
 from streamdeep.rack.slot import Slot
 from streamdeep.timeline import Timeline
 
-SHELF_PLACES = 64
+MOST_PLACES = 64
+SHELF_BYTES = 64_000_000
+"""Address space of a shelf; memory is used as rings fill."""
 
 
 class Places:
@@ -101,7 +103,8 @@ class Places:
                 not array.full
             ):
                 return shelf
-        self.shelves.append(Shelf(self._config, SHELF_PLACES, capacity, n_channels))
+        n_places = _n_places(capacity, n_channels)
+        self.shelves.append(Shelf(self._config, n_places, capacity, n_channels))
         return self.shelves[-1]
 
     def _inlet(self, capacity: int, n_channels: int, sample_rate_hz: int) -> int:
@@ -110,5 +113,10 @@ class Places:
             shape = (array.capacity_samples, array.n_channels, array.sample_rate_hz)
             if shape == wanted and not array.full:
                 return index
-        self.inlets.append(RingArray(SHELF_PLACES, capacity, n_channels, sample_rate_hz))
+        n_places = _n_places(capacity, n_channels)
+        self.inlets.append(RingArray(n_places, capacity, n_channels, sample_rate_hz))
         return len(self.inlets) - 1
+
+
+def _n_places(capacity_samples: int, n_channels: int) -> int:
+    return max(1, min(MOST_PLACES, SHELF_BYTES // (4 * capacity_samples * n_channels)))
