@@ -13,7 +13,7 @@ real time, so old samples do not stay in the way.
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,7 @@ class RingArray:
         wanted: ``(slots,)`` int64, the reader's: it wants to be woken when so many went in.
         clocks: ``(slots, 2)`` int64, the writer's: a count, and the monotonic time when the sample before it
             was captured.
+        missing: ``(slots,)`` int64, the writer's: samples lost since the last one that went in.
         jumps: ``(slots,)`` int64, the writer's: how many times samples were lost.
         passed: ``(slots,)`` int64, the reader's: how many of these it has told of.
         closed: ``(slots,)`` bool, the writer's: no more samples will come.
@@ -52,11 +53,12 @@ class RingArray:
         self.read = np.zeros(n_slots, dtype=np.int64)
         self.wanted = np.zeros(n_slots, dtype=np.int64)
         self.clocks = np.zeros((n_slots, 2), dtype=np.int64)
+        self.missing = np.zeros(n_slots, dtype=np.int64)
         self.jumps = np.zeros(n_slots, dtype=np.int64)
         self.passed = np.zeros(n_slots, dtype=np.int64)
         self.closed = np.zeros(n_slots, dtype=np.bool_)
         self.waiting = np.zeros(n_slots, dtype=np.bool_)
-        self._free = list(range(n_slots))[::-1]
+        self._free = deque(range(n_slots))
 
     @property
     def full(self) -> bool:
@@ -69,15 +71,46 @@ class RingArray:
         Args:
             wake: called by the writer when what the reader wants is there; must not block.
         """
-        slot = self._free.pop()
-        for counters in (self.written, self.read, self.wanted, self.jumps, self.passed):
+        slot = self._free.popleft()
+        for counters in (
+            self.written, self.read, self.wanted, self.missing, self.jumps, self.passed,
+        ):  # fmt: skip
             counters[slot] = 0
         self.clocks[slot] = 0
         self.closed[slot] = self.waiting[slot] = False
         return Ring(self, slot, wake)
 
+    def write(
+        self, rings: Sequence["Ring"], samples: NDArray[np.float32], captured_ns: int
+    ) -> None:
+        """Put the same samples into several rings, as :meth:`Ring.write` into each; a fifth of its time.
+
+        Args:
+            rings: of this array, each once; all written by the caller's thread.
+            samples: ``(samples, channels)`` float32; copied.
+            captured_ns: monotonic time of the last sample.
+        """
+        slots, n_samples = np.array([ring.slot for ring in rings], dtype=np.int64), len(samples)
+        written = self.written[slots]
+        free = self.capacity_samples - (written - self.read[slots])
+        if n_samples == 0 or (free < n_samples).any() or self.missing[slots].any():
+            for ring in rings:
+                ring.write(samples, captured_ns)
+            return
+        # Slices one by one: less than half the time of one indexed assignment.
+        for slot, count in zip(slots.tolist(), written.tolist(), strict=True):
+            begin = count % self.capacity_samples
+            head = min(n_samples, self.capacity_samples - begin)
+            row = self.samples[slot]
+            row[begin : begin + head] = samples[:head]
+            row[: n_samples - head] = samples[head:]
+            self.clocks[slot] = (count + n_samples, captured_ns)
+        self.written[slots] = written + n_samples
+        for index in np.flatnonzero(written + n_samples >= self.wanted[slots]).tolist():
+            rings[index].wake()
+
     def release(self, slot: int) -> None:
-        """Give a slot back; its writer must have stopped."""
+        """Give a slot back; nobody may write to it any more, see :meth:`Ring.leave`."""
         self._free.append(slot)
 
 
@@ -104,23 +137,33 @@ class Ring:
     """A bounded queue of samples in one slot of an array.
 
     ``write`` costs two copies into preallocated memory; ``read`` copies out.
+
+    Attributes:
+        wake: what the writer calls when there is what the reader wants.
+        error: why the writer closed, if it is not simply the end.
     """
 
     def __init__(self, array: RingArray, slot: int, wake: Callable[[], None]) -> None:
-        self.array = array
-        self.slot = slot
-        self._wake = wake
+        self._place = array, slot
+        self.wake = wake
         self._lost: deque[Jump] = deque()
         self._space = threading.Event()
-        self._next_sample = 0  # writer's: the source's index of the next sample
-        self._stored_sample = (
-            0  # writer's: what it would be, had nothing been lost since the last jump
-        )
+        self._jumped_over = 0  # writer's: what to add to a count for the source's index
         self._gap_samples, self._gap_estimated = 0, False  # writer's: not yet in a jump
         self._refused = 0  # writer's
         self._sample_of_zero = 0  # reader's: the source's index of count 0, seen from the last jump
         self._reported = 0  # reader's: refused samples that somebody was told of
         self.error: Exception | None = None
+
+    @property
+    def array(self) -> RingArray:
+        """Where it lies."""
+        return self._place[0]
+
+    @property
+    def slot(self) -> int:
+        """Its row there."""
+        return self._place[1]
 
     # --- the writer's side ---------------------------------------------------------------------------
 
@@ -132,7 +175,7 @@ class Ring:
         gap_samples: int = 0,
         gap_estimated: bool = False,
     ) -> int:
-        """Put samples in; never waits.
+        """Put samples in; never waits. After :meth:`close` nothing is taken, and nothing counted.
 
         Args:
             samples: ``(samples, channels)`` float32; copied.
@@ -143,14 +186,16 @@ class Ring:
         Returns:
             How many were taken; the others are refused and counted.
         """
-        array, slot = self.array, self.slot
+        array, slot = self._place
+        if array.closed[slot]:
+            return 0
         written, capacity = int(array.written[slot]), array.capacity_samples
-        self._next_sample += gap_samples
+        array.missing[slot] += gap_samples
         self._gap_samples += gap_samples
         self._gap_estimated |= gap_estimated
         taken = min(len(samples), capacity - (written - int(array.read[slot])))
         if taken:
-            if self._next_sample != self._stored_sample:
+            if array.missing[slot]:
                 self._jump(written)
             begin = written % capacity
             head = min(taken, capacity - begin)
@@ -159,35 +204,37 @@ class Ring:
             late_ns = (len(samples) - taken) * 1_000_000_000 // array.sample_rate_hz
             # One assignment of both: a reader never sees one without the other.
             array.clocks[slot] = (written + taken, captured_ns - late_ns)
-            self._stored_sample += taken
             array.written[slot] = written + taken
         self._refused += len(samples) - taken
-        self._next_sample += len(samples)
+        array.missing[slot] += len(samples) - taken
         if written + taken >= array.wanted[slot]:
-            self._wake()
+            self.wake()
         return taken
 
     def _jump(self, count: int) -> None:
         clock_count, clock_ns = self.array.clocks[self.slot].tolist()
+        self._jumped_over += int(self.array.missing[self.slot])
+        self.array.missing[self.slot] = 0
         self._lost.append(
             Jump(
                 count,
-                self._next_sample,
+                count + self._jumped_over,
                 self._gap_samples,
                 self._gap_estimated,
                 (clock_count, clock_ns),
             )
         )
         self._gap_samples, self._gap_estimated = 0, False
-        self._stored_sample = self._next_sample
         self.array.jumps[self.slot] += 1
 
     def write_all(
         self, samples: NDArray[np.float32], captured_ns: int, stop: threading.Event
     ) -> bool:
-        """Put samples in, waiting for space: for sources that can wait. False if ``stop`` was set."""
-        array, slot, at = self.array, self.slot, 0
+        """Put samples in, waiting for space: for sources that can wait. False if ``stop`` was set, or it is closed."""
+        (array, slot), at = self._place, 0
         while at < len(samples):
+            if array.closed[slot]:
+                return False
             self._space.clear()
             array.waiting[slot] = True
             free = array.capacity_samples - int(array.written[slot] - array.read[slot])
@@ -206,7 +253,7 @@ class Ring:
         if not self.closed:
             self.error = error
         self.array.closed[self.slot] = True
-        self._wake()
+        self.wake()
 
     # --- the reader's side ---------------------------------------------------------------------------
 
@@ -302,6 +349,15 @@ class Ring:
         begin = start % capacity
         head = min(stop - start, capacity - begin)
         return np.concatenate((row[begin : begin + head], row[: stop - start - head]))
+
+    def leave(self) -> None:
+        """Give the slot back; a source that goes on writing all the same writes nowhere."""
+        array, slot = self._place
+        nowhere = RingArray(1, 1, array.n_channels, array.sample_rate_hz)
+        nowhere.clocks[0], nowhere.closed[0] = array.clocks[slot], True
+        array.closed[slot] = True
+        self._place = nowhere, 0
+        array.release(slot)
 
     def overwrite(self, start: int, samples: NDArray[np.float32]) -> None:
         """Put other values in the place of samples that were not read yet."""

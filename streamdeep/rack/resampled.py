@@ -37,6 +37,7 @@ class ResampledSlot(Slot):
         self._resampler = resampler
         self._fed = 0  # source samples of this epoch that the resampler has taken
         self._epoch_count = 0  # count of the ring on the shelf at which the epoch began
+        self._least_held = 0  # model-rate samples that the resampler owes at the least
         self._drained = False
         super().__init__(number, shelf, source, ring, encoder, timeline, live=live)
         self._ask()
@@ -69,12 +70,18 @@ class ResampledSlot(Slot):
         return restarted
 
     def _ask(self) -> None:
-        """Let the source wake the engine when the next frame may be complete, not before."""
+        """Let the source wake the engine when the next frame may be complete, not before.
+
+        What the resampler holds back goes up and down, because it works in blocks of its own: the least
+        that it was ever seen to hold back may be all there is to wait for.
+        """
         array, place = self.ring.array, self.ring.slot
         rates = self._resampler.source_rate_hz, self._resampler.model_rate_hz
         made = int(array.written[place]) - self._epoch_count
-        held = max(0, self._fed * rates[1] // rates[0] - made)
-        missing = int(array.wanted[place] - array.written[place]) + held
+        held = self._fed * rates[1] // rates[0] - made
+        if made:
+            self._least_held = min(self._least_held or held, held)
+        missing = int(array.wanted[place] - array.written[place]) - held + self._least_held
         read = int(self.source.array.read[self.source.slot])
         self.source.array.wanted[self.source.slot] = read + max(
             1, -(-missing * rates[0] // rates[1])
@@ -102,7 +109,8 @@ class ResampledSlot(Slot):
             start_sample, lost_reason=reason, gap_samples=gap_samples, gap_estimated=estimated
         )
         self._resampler.reset()
-        self._epoch_count, self._fed = int(self.ring.array.written[self.ring.slot]), 0
+        self._epoch_count = int(self.ring.array.written[self.ring.slot])
+        self._fed = self._least_held = 0
         self._shelf.restart(self.ring, self._epoch_count)
         self._encoder.open(self.number)
         self._ask()
@@ -127,4 +135,4 @@ class ResampledSlot(Slot):
     def finish(self) -> None:
         """All was given out; both rings are free."""
         super().finish()
-        self.source.array.release(self.source.slot)
+        self.source.leave()

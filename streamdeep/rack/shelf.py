@@ -73,7 +73,7 @@ class Shelf:
         """Give a place back; its writer has stopped."""
         self.slots[ring.slot] = -1
         del self._rings[ring.slot]
-        self.array.release(ring.slot)
+        ring.leave()
 
     def survey(self) -> Survey:
         """Look at all rings, without waiting for their writers."""

@@ -45,6 +45,8 @@ class _Link:
         self.renewals = 0
         self.socket = context.socket(zmq.SUB)
         self.socket.setsockopt(zmq.RCVHWM, high_water_mark)
+        # Subscriptions are messages as well; past the mark they would be lost without a word.
+        self.socket.setsockopt(zmq.SNDHWM, 0)
         self.socket.setsockopt(zmq.MAXMSGSIZE, PAYLOAD_BYTES)  # per frame
         self.socket.setsockopt(zmq.RECONNECT_IVL, 100)
         self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1_000)
