@@ -1,9 +1,9 @@
 """One ONNX file, checked before it runs: the only module that knows onnxruntime.
 
 The order matters. Size, then the SHA-256 over all bytes (which refuses damage before protobuf sees it),
-then the graph: no external data, no foreign operators, no control flow, no functions. Only then is a
-session made, from the very bytes that were checked. Encoders and heads both come through here. Not here:
-what the metadata means (``encoder.contract``, ``heads.head``).
+then the graph (``onnxgraph``): no external data, no foreign operators, no functions, and no control flow that
+could run for ever. Only then is a session made, from the very bytes that were checked. Encoders and heads
+both come through here. Not here: what the metadata means (``encoder.contract``, ``heads.head``).
 """
 
 import hashlib
@@ -22,36 +22,16 @@ from pydantic import ValidationError
 
 from streamdeep.config import Strict, describe
 from streamdeep.errors import ModelError
+from streamdeep.onnxgraph import ENCODER_OPERATORS as ENCODER_OPERATORS
+from streamdeep.onnxgraph import HEAD_OPERATORS as HEAD_OPERATORS
+from streamdeep.onnxgraph import check_graph
+from streamdeep.providers import ProviderName, find_provider, not_started
 
 DIGEST_KEY = "streamdeep.sha256"
 ENCODER_KEY = "streamdeep"
 HEAD_KEY = "streamdeep_head"
 _NOUNS = {ENCODER_KEY: "an encoder", HEAD_KEY: "a head"}
 MAX_BYTES = 256 << 20
-MAX_NODES = 10_000
-
-# Each of these is proven bit-identical over cuts, batch sizes and neighbours by a test that runs it in an
-# exported graph. Conv, control flow and quantised products are not, and stay out.
-ENCODER_OPERATORS = frozenset(
-    {
-        "Add",
-        "Cast",
-        "Concat",
-        "CumSum",
-        "Div",
-        "Equal",
-        "GRU",
-        "Gather",
-        "LSTM",
-        "MatMul",
-        "Max",
-        "Mul",
-        "ReduceMax",
-        "Reshape",
-    }
-    | {"Shape", "Slice", "Sqrt", "Squeeze", "Sub", "Tanh", "Transpose", "Unsqueeze", "Where"}
-)
-HEAD_OPERATORS = frozenset({"Add", "MatMul", "Sigmoid", "Softmax"})
 
 _Record = TypeVar("_Record", bound=Strict)
 _DIGEST_FIELD = re.compile(re.escape(DIGEST_KEY.encode()) + rb"\x12\x40([0-9a-f]{64})")
@@ -197,7 +177,7 @@ def check(
     found = next((key for key in _NOUNS if key in metadata), None)
     if kind is not None and found is not None and found != kind:
         raise ModelError(f"{name} is {_NOUNS[found]}; {_NOUNS[kind]} is needed here")
-    _check_graph(model, operators, name)
+    check_graph(model, operators, name)
     return OnnxFile(
         digest=digests[0],
         metadata=metadata,
@@ -205,35 +185,6 @@ def check(
         outputs={value.name: _shape(value) for value in model.graph.output},
         content=content,
     )
-
-
-def _check_graph(model: onnx.ModelProto, operators: frozenset[str], name: str) -> None:
-    if len(model.graph.node) > MAX_NODES:
-        raise ModelError(f"{name} has {len(model.graph.node)} nodes; a model may have {MAX_NODES}")
-    if model.functions or model.graph.sparse_initializer:
-        raise ModelError(f"{name} uses functions or sparse tensors, which are not allowed")
-    foreign = {opset.domain for opset in model.opset_import} - {"", "ai.onnx"}
-    if foreign:
-        raise ModelError(
-            f"{name} uses operators of {', '.join(sorted(foreign))}; only standard ONNX is allowed"
-        )
-    tensors = list(model.graph.initializer)
-    for node in model.graph.node:
-        if node.op_type not in operators or node.domain not in ("", "ai.onnx"):
-            raise ModelError(
-                f"{name} uses the operator {node.op_type}, which is not on the allow-list"
-            )
-        for attribute in node.attribute:
-            if attribute.HasField("g") or attribute.graphs:
-                raise ModelError(f"{name} uses control flow, which is not allowed")
-            tensors += [attribute.t, *attribute.tensors]
-    if any(
-        tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data
-        for tensor in tensors
-    ):
-        raise ModelError(
-            f"{name} keeps data outside of its file, which is not allowed; export it as one file"
-        )
 
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int | None, ...]:
@@ -244,27 +195,48 @@ def _shape(value: onnx.ValueInfoProto) -> tuple[int | None, ...]:
 
 
 class Session:
-    """A checked file, ready to run on one core.
+    """A checked file, ready to run on one core, or on an accelerator.
 
     One intra-op thread without spinning: 3 % of a core at 100 steps a second, against 28 % and a worse
     tail with the defaults. Thread-safe; the GIL is released while it runs.
     """
 
-    def __init__(self, file: OnnxFile, name: str) -> None:
+    def __init__(self, file: OnnxFile, name: str, *, provider: ProviderName = "cpu") -> None:
+        """Load a file.
+
+        Args:
+            file: checked.
+            name: what to call it in messages.
+            provider: what runs it; what it cannot run, the CPU does.
+
+        Raises:
+            ModelError: the runtime refuses the file.
+            ConfigurationError: no such provider.
+            MissingDependencyError: the provider is not installed, or does not start.
+        """
+        chosen = find_provider(provider, onnxruntime.get_available_providers())
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+        if provider == "directml":
+            options.enable_mem_pattern = False  # it cannot do otherwise
+        wanted = [(chosen.onnxruntime_name, chosen.options)]
+        if provider != "cpu":
+            wanted.append(("CPUExecutionProvider", {}))
         try:
-            self._session = onnxruntime.InferenceSession(
-                file.content, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(file.content, options, providers=wanted)
         except (
             Exception
         ) as error:  # onnxruntime's classes share no base, and it lets UnicodeDecodeError through
+            if provider != "cpu":
+                raise not_started(provider) from error
             raise ModelError(f"{name} cannot be loaded: {str(error).splitlines()[0]}") from error
+        # Where a driver or a library is missing, the runtime says so in a log and takes the CPU.
+        if chosen.onnxruntime_name not in self._session.get_providers():
+            raise not_started(provider)
         self._name = name
 
     def run(

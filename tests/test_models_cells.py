@@ -8,7 +8,7 @@ from torch import nn
 from streamdeep_trainer.models.cells import ResetBeforeGru, make_layer, run_layer, state_width
 from streamdeep_trainer.models.stack import StackShape, make_layers, run_stack
 
-CELLS = ["gru", "gru-reset-before", "lstm"]
+CELLS = ["gru", "gru-reset-before", "lstm", "minimal"]
 LENGTHS = torch.tensor([9, 4, 1])
 
 
@@ -29,7 +29,8 @@ def sigmoid(x):
 def by_hand(cell, weights, steps, state):
     """One row through the equations, in float64."""
     found = []
-    w, r, b = weights["weight_ih_l0"], weights["weight_hh_l0"], weights["bias_ih_l0"]
+    w, b = weights["weight_ih_l0"], weights["bias_ih_l0"]
+    r = weights.get("weight_hh_l0", np.zeros((0, len(b) // 2)))
     second = weights.get("bias_hh_l0", np.zeros_like(b))
     units = r.shape[1]
     for x in steps:
@@ -38,6 +39,9 @@ def by_hand(cell, weights, steps, state):
             i, f, g, o = np.split(w @ x + r @ hidden + b + second, 4)
             memory = sigmoid(f) * memory + sigmoid(i) * np.tanh(g)
             state = np.concatenate((memory, sigmoid(o) * np.tanh(memory)))
+        elif cell == "minimal":
+            update, new = np.split(w @ x + b, 2)
+            state = sigmoid(update) * state + (1 - sigmoid(update)) * np.tanh(new)
         else:
             gates = sigmoid((w @ x + b + r @ state + second)[: 2 * units])
             reset, update = np.split(gates, 2)

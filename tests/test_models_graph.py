@@ -28,18 +28,22 @@ SMALL = {"units": (12, 9), "decoder_units": (5,), "dim": 16}
 
 CAUSAL = {
     f"{cell} {readout}": Shape(N_FEATURES, cell=cell, readout=readout, **SMALL)
-    for cell in ("gru", "gru-reset-before", "lstm")
+    for cell in ("gru", "gru-reset-before", "lstm", "minimal")
     for readout in ("final", "pooled")
 }
 CAUSAL |= {
     "lstm wide": Shape(N_FEATURES, cell="lstm", readout="final", units=(64, 48, 16)),
     "reset-before wide": Shape(N_FEATURES, cell="gru-reset-before", units=(64, 48, 16)),
+    "minimal wide": Shape(N_FEATURES, cell="minimal", units=(64, 48, 17)),
     "exact gru": ExactShape(N_FEATURES, layers=2, units=12, bidirectional_decoder=True),
     "exact lstm": ExactShape(N_FEATURES, layers=2, units=12, cell="lstm"),
     "f pooled": FrequencyAutoencoderShape(WINDOWS, units=(12, 9), code=10),
     "f final lstm": FrequencyAutoencoderShape(WINDOWS, code=6, readout="final", cell="lstm"),
     "f both ways": FrequencyAutoencoderShape(
         UNEVEN, units=(12, 9), cell="gru-reset-before", bidirectional_encoder=True
+    ),
+    "ft minimal": FrequencyTimeShape(
+        WINDOWS, (12,), (10, 7), cell="minimal", bidirectional_frequency_encoder=True
     ),
     "ft pooled": FrequencyTimeShape(WINDOWS, (12,), (10, 7)),
     "ft final lstm": FrequencyTimeShape(UNEVEN, (6, 5), (10,), "final", cell="lstm"),
@@ -51,7 +55,7 @@ WHOLE = {
     f"{cell} {readout}": Shape(
         N_FEATURES, cell=cell, readout=readout, bidirectional_encoder=True, **SMALL
     )
-    for cell in ("gru", "gru-reset-before", "lstm")
+    for cell in ("gru", "gru-reset-before", "lstm", "minimal")
     for readout in ("final", "pooled")
 }
 WHOLE |= {
@@ -118,6 +122,7 @@ LARGE = {
     "exact gru": ExactShape(128, 2, 256, bidirectional_decoder=True),
     "exact lstm": ExactShape(128, 2, 256, cell="lstm", bidirectional_decoder=True),
     "lstm pooled": Shape(128, cell="lstm"),
+    "minimal pooled": Shape(128, cell="minimal"),
     "f": FrequencyAutoencoderShape(Windows((128,)), code=64),
     "ft": FrequencyTimeShape(Windows((128,)), bidirectional_frequency_encoder=True),
 }

@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.progress import track
 
 from streamdeep.config import hop_frames_from_seconds
-from streamdeep.encoder.model import Model
+from streamdeep.encoder.model import BATCH_SEGMENTS, Model
 from streamdeep.errors import (
     ConfigurationError,
     MissingDependencyError,
     SourceError,
     StreamdeepError,
 )
+from streamdeep.providers import ProviderName
 
 SUFFIXES = frozenset(
     ".wav .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .caf .w64 .rf64 .voc .snd".split()
@@ -61,6 +62,7 @@ def embed(
         float | None,
         typer.Option("--hop-s", help="Seconds between segments. [default: the model's]"),
     ] = None,
+    provider: Annotated[ProviderName, typer.Option(help="What runs the model.")] = "cpu",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a summary as one JSON object.")
     ] = False,
@@ -76,7 +78,9 @@ def embed(
     if out.suffix == ".parquet":
         _pyarrow()  # before the work, not after it
     _refuse_unwritable(out)
-    loaded = load_model(model)
+    loaded = load_model(model, provider=provider)
+    if provider != "cpu":  # there a single step costs about as much as a batch of whole segments
+        loaded.incremental = False
     hop_frames = None if hop is None else hop_frames_from_seconds(hop, loaded.contract.frontend)
     files = list(_files(paths))
     console = Console(stderr=True, highlight=False)
@@ -153,7 +157,13 @@ def embed_file(
 
     with open_audio(path) as file:
         pipeline = Pipeline(model, file.sample_rate_hz, file.n_channels, hop_frames=hop_frames)
-        found = [embedding for block in file.blocks() for embedding in pipeline.push(block)]
+        if model.provider == "cpu":
+            blocks = file.blocks()
+        else:
+            batch = BATCH_SEGMENTS * pipeline.segment.hop_frames
+            hop_s = model.contract.frontend.hop_samples / model.contract.frontend.sample_rate_hz
+            blocks = file.blocks(int(batch * hop_s * file.sample_rate_hz))
+        found = [embedding for block in blocks for embedding in pipeline.push(block)]
         found += pipeline.flush()
         if not found:
             frontend = model.contract.frontend

@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from streamdeep import onnxfile
+from streamdeep.encoder.contract import Contract
 from streamdeep.encoder.model import Model, default_model_path, load_model
 from streamdeep.errors import ModelError
 from streamdeep.heads.head import METADATA_KEY as HEAD_KEY
-from streamdeep.heads.head import Head
+from streamdeep.heads.head import Head, HeadContract
+from streamdeep.providers import ProviderName
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +25,9 @@ def register(app: typer.Typer) -> None:
     app.command("verify")(verify)
 
 
+_ProviderOption = Annotated[
+    ProviderName, typer.Option(help="What runs a model; heads run on the cpu.")
+]
 _ModelArgument = Annotated[
     Path | None, typer.Argument(help="Model or head file. [default: the embedded model]")
 ]
@@ -33,6 +38,7 @@ def inspect(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the metadata as it stands in the file.")
     ] = False,
+    provider: _ProviderOption = "cpu",
 ) -> None:
     """Print the whole contract of a model or head file.
 
@@ -41,7 +47,10 @@ def inspect(
     path = model or default_model_path()
     file = _read(path)
     is_head = HEAD_KEY in file.metadata
-    contract = Head(file, str(path)).contract if is_head else Model(file, str(path)).contract
+    if is_head:
+        contract: HeadContract | Contract = Head(file, str(path)).contract
+    else:
+        contract = Model(file, str(path), provider=provider).contract
     if as_json:
         found = json.loads(contract.model_dump_json(exclude_none=True))
         typer.echo(json.dumps({"sha256": file.digest.hex(), **found}))
@@ -89,6 +98,7 @@ def verify(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per check.")
     ] = False,
+    provider: _ProviderOption = "cpu",
 ) -> None:
     """Run every check of a model or head file on this machine; exit 0, or say what failed.
 
@@ -110,9 +120,11 @@ def verify(
     if HEAD_KEY in file.metadata:
         check("head contract and shapes", lambda: Head(file, str(path)))
         return
-    loaded: Model = check("contract, shapes, runtime", lambda: Model(file, str(path)))
+    loaded: Model = check(
+        "contract, shapes, runtime", lambda: Model(file, str(path), provider=provider)
+    )
     check("golden frames and embeddings; parity of steps, chunks, batches, wholes", loaded.prove)
     if loaded.complaint is not None:
         raise ModelError(f"{path}: {loaded.complaint}")
     mode = "incremental" if loaded.incremental else "whole segments, as its contract says"
-    check(f"loads as `run` loads it: {mode}", lambda: load_model(path))
+    check(f"loads as `run` loads it: {mode}", lambda: load_model(path, provider=provider))

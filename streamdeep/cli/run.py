@@ -16,6 +16,7 @@ from streamdeep.cli.run_settings import RunSettings, settings_from
 from streamdeep.cli.site import Site
 from streamdeep.config import hop_frames_from_seconds, length_frames_from_seconds
 from streamdeep.errors import StreamdeepError
+from streamdeep.providers import ProviderName
 from streamdeep.records import Ledger
 
 
@@ -31,6 +32,9 @@ def run(
     model: Annotated[
         Path | None,
         typer.Option(envvar="STREAMDEEP_MODEL", help="Model file. [default: the embedded]"),
+    ] = None,
+    provider: Annotated[
+        ProviderName | None, typer.Option(help="What runs the model. [default: cpu]")
     ] = None,
     bind: Annotated[
         str | None,
@@ -96,7 +100,7 @@ def run(
     Example: arecord -q -t raw -f S16_LE -r 16000 | streamdeep run - --rate 16000
     """
     given = {
-            "source": source, "model": model, "bind": bind, "stream": stream, "hop_s": hop, "early_s": early or None, "pace": pace,
+            "source": source, "model": model, "provider": provider, "bind": bind, "stream": stream, "hop_s": hop, "early_s": early or None, "pace": pace,
             "block_size": block_size, "format": sample_format, "rate": rate, "channels": channels,
         "insecure": insecure, "wait": wait,
     }  # fmt: skip
@@ -110,7 +114,7 @@ def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) ->
     from streamdeep.wire.publisher import Publisher
 
     say, settings = _Voice(as_json=as_json), read()
-    model = load_model(settings.model)
+    model = load_model(settings.model, provider=settings.provider)
     if model.complaint is not None:
         say.note("parity", model.complaint)
     frontend = model.contract.frontend

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from streamdeep.config import Strict, describe, load_toml
 from streamdeep.errors import ConfigurationError
+from streamdeep.providers import ProviderName
 
 
 class SourceSettings(Strict):
@@ -39,6 +40,7 @@ class RunSettings(Strict):
         source: as in :class:`SourceSettings`, and so are stream, block_size, format, rate and channels.
         streams: several sources instead, each a table ``[[streams]]``.
         model: model file; None is the embedded one.
+        provider: what runs the model, see :mod:`streamdeep.providers`.
         bind: where to publish.
         hop_s: seconds between segments; None is the model's.
         early_s: after how many seconds a segment also gives an early embedding.
@@ -55,6 +57,7 @@ class RunSettings(Strict):
     channels: int | None = None
     streams: tuple[SourceSettings, ...] = Field(default=(), max_length=10_000)
     model: Path | None = None
+    provider: ProviderName = "cpu"
     bind: str = "tcp://127.0.0.1:5757"
     hop_s: float | None = Field(default=None, gt=0)
     early_s: tuple[float, ...] = ()

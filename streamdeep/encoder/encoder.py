@@ -209,10 +209,8 @@ class WholeEncoder:
             power = np.asarray(self._values, dtype=np.float64)
             segments = normalise.segments(power, places, length, self._config)
         encoded = []
-        for start, segment in zip(starts, segments, strict=True):
+        for start, vector in zip(starts, self._model.encode_each(segments), strict=True):
             energy, peak = self._levels.of(start, start + length)
-            # One by one: the batch never decides about the bits.
-            vector = self._model.encode(np.ascontiguousarray(segment[None]))[0]
             encoded.append(EncodedSegment(vector, start, length, energy, peak, partial))
         return encoded
 

@@ -13,7 +13,7 @@ Units = Annotated[
     tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=8)
 ]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-Cell = Literal["gru", "gru-reset-before", "lstm"]
+Cell = Literal["gru", "gru-reset-before", "lstm", "minimal"]
 Feed = Literal["previous", "previous-but-one", "nothing", "leaking"]
 Readout = Literal["final", "pooled"]
 

@@ -70,16 +70,32 @@ def seal_model(
             embeddings=Floats.of(np.zeros((2, encoder.dim))),
         ),
     )
-    model = _load(_sealed(graph, draft))
-    frames, length = model.golden_frames, segment.length_frames
+    return seal_contract(graph, draft)
+
+
+def seal_contract(graph: onnx.ModelProto, contract: Contract) -> bytes:
+    """Put a contract and digest into a graph, with golden vectors that are made here.
+
+    Args:
+        graph: whatever metadata it carries is replaced.
+        contract: all but its golden frames and embeddings, of which only the shapes count.
+
+    Returns:
+        As :func:`seal_model`.
+
+    Raises:
+        ModelError: as :func:`seal_model`.
+    """
+    model = _load(_sealed(graph, contract))
+    frames, length = model.golden_frames, contract.segment.length_frames
     ends = (frames[:length], frames[-length:])
-    golden = draft.golden.model_copy(
+    golden = contract.golden.model_copy(
         update={
             "frames": Floats.of(frames[[0, len(frames) // 2, len(frames) - 1]]),
             "embeddings": Floats.of(np.concatenate([model.encode(rows[None]) for rows in ends])),
         }
     )
-    content = _sealed(graph, draft.model_copy(update={"golden": golden}))
+    content = _sealed(graph, contract.model_copy(update={"golden": golden}))
     proven = _load(content)
     proven.prove()
     if proven.complaint is not None:

@@ -3,10 +3,13 @@
 ``weights``    plain arrays in torch's layout, so that nothing here needs torch
 ``builder``    nodes and constants in the making
 ``cells``      recurrent layers, one or two directions, and projections
+``minimal``    the recurrent layer that ONNX has no operator for
 ``frequency``  what each frame goes through first
 ``readouts``   from states and outputs to embeddings
 ``sums``       running sums over time
+``moments``    the same statistics, step by step
 ``encoder``    the whole graph: start here
+``narrow``     the same graph with its weights stored small
 
 Not ``torch.onnx.export``: it freezes the traced number of frames while declaring the axis dynamic. What
 keeps the graph bit-identical over cuts, batch sizes and neighbours: every matrix product has a constant
@@ -16,10 +19,13 @@ right side (packed once), there is no convolution over time, and running sums ar
 
 from streamdeep_trainer.graph.encoder import encoder_contract as encoder_contract
 from streamdeep_trainer.graph.encoder import write_encoder as write_encoder
+from streamdeep_trainer.graph.narrow import WeightKind as WeightKind
+from streamdeep_trainer.graph.narrow import narrow as narrow
 from streamdeep_trainer.graph.readouts import VARIANCE_FLOOR as VARIANCE_FLOOR
 from streamdeep_trainer.graph.weights import EncoderWeights as EncoderWeights
 from streamdeep_trainer.graph.weights import FrequencyWeights as FrequencyWeights
 from streamdeep_trainer.graph.weights import GruLayer as GruLayer
 from streamdeep_trainer.graph.weights import LstmLayer as LstmLayer
+from streamdeep_trainer.graph.weights import MinimalLayer as MinimalLayer
 from streamdeep_trainer.graph.weights import Projection as Projection
 from streamdeep_trainer.graph.weights import RecurrentLayer as RecurrentLayer

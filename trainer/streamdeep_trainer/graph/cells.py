@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeep_trainer.graph.builder import Builder
-from streamdeep_trainer.graph.weights import GruLayer, LstmLayer, Projection, RecurrentLayer
+from streamdeep_trainer.graph.minimal import write_minimal
+from streamdeep_trainer.graph.weights import (
+    GruLayer,
+    LstmLayer,
+    MinimalLayer,
+    Projection,
+    RecurrentLayer,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,10 @@ def _layer(
     back: bool = False,
 ) -> tuple[str, list[str]]:
     """One layer: ``(time, batch, inputs)`` to ``(time, batch, units)`` and the parts of its new state."""
+    if isinstance(layer, MinimalLayer):
+        opening = None if state is None else build.columns(state, at, at + layer.units)
+        outputs, final = write_minimal(build, name, layer, steps, opening, back=back)
+        return outputs, [final]
     openings = []
     if state is not None:
         for start in range(at, at + layer.state_width, layer.units):

@@ -8,6 +8,7 @@ import numpy as np
 
 from streamdeep_trainer.graph.builder import Builder
 from streamdeep_trainer.graph.cells import project
+from streamdeep_trainer.graph.moments import follow
 from streamdeep_trainer.graph.sums import double, n_parts, running_sum, single
 from streamdeep_trainer.graph.weights import EncoderWeights
 
@@ -40,6 +41,8 @@ def write_pooled(
     Returns:
         The new pools, to be kept in the state.
     """
+    if weights.followed:
+        return _write_moments(build, weights, outputs, state, emit)
     assert weights.unit_means is not None
     wide = weights.wide_sums
     means = build.constant("unit_means", weights.unit_means.astype(np.float32))
@@ -78,6 +81,27 @@ def write_pooled(
         "Concat", mean, build.node("Sqrt", floored), row(new_maxima), axis=1, name="embedding"
     )
     return [new_count, *new_sums.parts, *new_squares.parts, new_maxima]
+
+
+def _write_moments(
+    build: Builder, weights: EncoderWeights, outputs: str, state: str | None, emit: str | None
+) -> list[str]:
+    """As :func:`write_pooled`, with moments that are followed step by step."""
+    opening = None
+    if state is not None:
+        count, means, squares, maxima = _kept(build, weights, state)
+        opening = [count, *means, *squares, maxima]
+    pools = follow(build, outputs, opening, weights.n_outputs)
+    ending = pools
+    if emit is not None:
+        ending = [build.node("Gather", part, emit, axis=0) for part in pools]
+    count, mean, squares_sum, maximum = ending
+    variance = build.node("Div", squares_sum, count)
+    floored = build.node(
+        "Add", variance, build.constant("variance_floor", np.full(1, VARIANCE_FLOOR, np.float32))
+    )
+    build.node("Concat", mean, build.node("Sqrt", floored), maximum, axis=1, name="embedding")
+    return pools
 
 
 def _kept(

@@ -45,6 +45,13 @@ def last_step(build: Builder, steps: str) -> str:
     return found
 
 
+def first_step(build: Builder, steps: str) -> str:
+    """``(time, batch, width)`` to ``(batch, width)``."""
+    first = build.node("Slice", steps, build.integers(0), build.integers(1), build.integers(0))
+    found: str = build.node("Squeeze", first, build.integers(0))
+    return found
+
+
 def running_sum(
     build: Builder, parts: Sequence[str] | None, values: str, *, wide: bool
 ) -> RunningSum:

@@ -76,7 +76,35 @@ class LstmLayer:
         return "lstm"
 
 
-RecurrentLayer = GruLayer | LstmLayer
+@dataclass(frozen=True, slots=True, eq=False)
+class MinimalLayer:
+    """Weights of one minimal gated layer, gates in the order update, new; none act on its state.
+
+    Attributes:
+        weight_ih: ``(2 * units, inputs)``.
+        bias_ih: ``(2 * units,)``.
+    """
+
+    weight_ih: NDArray[np.float32]
+    bias_ih: NDArray[np.float32]
+
+    @property
+    def units(self) -> int:
+        """Width of the layer's outputs."""
+        return len(self.bias_ih) // 2
+
+    @property
+    def state_width(self) -> int:
+        """Width of the layer's state."""
+        return self.units
+
+    @property
+    def cell(self) -> str:
+        """What people call it."""
+        return "minimal"
+
+
+RecurrentLayer = GruLayer | LstmLayer | MinimalLayer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,6 +158,8 @@ class EncoderWeights:
         frequency: what each frame goes through first.
         whole: the graph takes whole segments only, because the front-end must see them whole.
         wide_sums: pooled sums are exact and take two values of the state each, see ``sums``.
+        followed: pooled means and deviations are followed step by step instead, see ``moments``; without
+            unit means.
     """
 
     layers: Sequence[RecurrentLayer]
@@ -140,6 +170,7 @@ class EncoderWeights:
     frequency: FrequencyWeights | None = None
     whole: bool = False
     wide_sums: bool = False
+    followed: bool = False
 
     @property
     def incremental(self) -> bool:

@@ -13,10 +13,11 @@ from streamdeep_trainer.graph import (
     FrequencyWeights,
     GruLayer,
     LstmLayer,
+    MinimalLayer,
     Projection,
     RecurrentLayer,
 )
-from streamdeep_trainer.models.cells import ResetBeforeGru
+from streamdeep_trainer.models.cells import MinimalGru, ResetBeforeGru
 from streamdeep_trainer.models.encoder import Encoder, FrequencyEncoder
 
 
@@ -31,16 +32,20 @@ def encoder_weights(
             ``encoder.outputs`` gives; used for a pooled readout.
         whole: the graph is to see whole segments only, because the front-end does.
     """
+    pooled = encoder.shape.readout == "pooled"
+    followed = pooled and bool(encoder.shape.units) and encoder.shape.cell == "minimal"
     return EncoderWeights(
         layers=_layers(encoder.layers),
         readout=encoder.shape.readout,
-        unit_means=unit_means if encoder.shape.readout == "pooled" else None,
+        unit_means=unit_means if pooled and not followed else None,
         projection=_projection(encoder.projection),
         whole=whole,
         backward_layers=_layers(encoder.backward_layers),
         frequency=None if encoder.frequency is None else _frequency(encoder.frequency),
-        # Codes stand still in silence, exactly; recurrent outputs hardly ever do, and narrow sums are faster.
-        wide_sums=not encoder.shape.units and encoder.shape.readout == "pooled",
+        # Codes stand still in silence, exactly, and so do cells that look at their input alone; other
+        # recurrent outputs hardly ever do, and narrow sums will do.
+        wide_sums=pooled and not encoder.shape.units,
+        followed=followed,
     )
 
 
@@ -64,10 +69,13 @@ def _projection(linear: nn.Linear | None) -> Projection | None:
 def _layers(layers: nn.ModuleList | None) -> list[RecurrentLayer]:
     found: list[RecurrentLayer] = []
     for layer in layers or ():
-        weight_ih, weight_hh, bias_ih = (
-            _array(layer.get_parameter(f"{name}_l0"))
-            for name in ("weight_ih", "weight_hh", "bias_ih")
+        weight_ih, bias_ih = (
+            _array(layer.get_parameter(f"{name}_l0")) for name in ("weight_ih", "bias_ih")
         )
+        if isinstance(layer, MinimalGru):
+            found.append(MinimalLayer(weight_ih, bias_ih))
+            continue
+        weight_hh = _array(layer.get_parameter("weight_hh_l0"))
         if isinstance(layer, ResetBeforeGru):  # one bias; ONNX adds the second to it
             second = np.zeros_like(bias_ih)
             found.append(GruLayer(weight_ih, weight_hh, bias_ih, second, reset_after=False))

@@ -2,9 +2,10 @@
 
 ``gru`` is torch's own (Cho et al. 2014 as cuDNN has it: the reset gate acts after the product).
 ``gru-reset-before`` is the original equation, which auDeep inherits from TensorFlow 1: the reset gate acts
-on the state before the product. ``lstm`` is torch's own with TensorFlow 1's forget bias of 1. A layer's
-state is one flat vector per row: ``h``, or ``c`` and ``h`` side by side for an LSTM. Parameters carry
-torch's names in all three. Not here: several layers or directions (``stack``).
+on the state before the product. ``lstm`` is torch's own with TensorFlow 1's forget bias of 1. ``minimal``
+has no product with its state and is several times cheaper. A layer's state is one flat vector per row:
+``h``, or ``c`` and ``h`` side by side for an LSTM. Parameters carry torch's names in all. Not here: several
+layers or directions (``stack``).
 """
 
 from typing import Literal
@@ -15,7 +16,7 @@ from torch.nn import functional
 
 from streamdeep_trainer.models.rows import last_steps
 
-Cell = Literal["gru", "gru-reset-before", "lstm"]
+Cell = Literal["gru", "gru-reset-before", "lstm", "minimal"]
 
 FORGET_BIAS = 1.0
 """Added to the forget gate, so that a fresh LSTM remembers (Gers et al. 2000; TensorFlow 1's default)."""
@@ -60,12 +61,44 @@ class ResetBeforeGru(nn.Module):
         return torch.stack(outputs, dim=1)
 
 
+class MinimalGru(nn.Module):
+    """A GRU whose gate and candidate look at the input only, so that nothing is multiplied with its state.
+
+    ``z = sigmoid(W_z x + b_z)``, ``n = tanh(W_n x + b_n)``, ``h' = z h + (1 - z) n`` (Feng et al. 2024; with
+    ``tanh`` it is the QRNN of Bradbury et al. 2017 with a window of one frame).
+
+    Attributes:
+        weight_ih_l0: ``(2 * units, inputs)``, gates in the order update, new.
+        bias_ih_l0: ``(2 * units,)``.
+    """
+
+    def __init__(self, n_inputs: int, units: int) -> None:
+        super().__init__()
+        self.units = units
+        self.weight_ih_l0 = nn.Parameter(torch.empty(2 * units, n_inputs))
+        self.bias_ih_l0 = nn.Parameter(torch.empty(2 * units))
+        for parameter in self.parameters():  # as torch.nn.GRU
+            nn.init.uniform_(parameter, -(units**-0.5), units**-0.5)
+
+    def forward(self, steps: Tensor, opening: Tensor) -> Tensor:
+        """``(batch, time, inputs)`` and ``(batch, units)`` to ``(batch, time, units)``."""
+        update, new = functional.linear(steps, self.weight_ih_l0, self.bias_ih_l0).chunk(2, dim=2)
+        update, new = torch.sigmoid(update), torch.tanh(new)
+        state, outputs = opening, []
+        for keep, given in zip(update.unbind(1), (new - update * new).unbind(1), strict=True):
+            state = torch.addcmul(given, keep, state)  # (1 - z) n + z h
+            outputs.append(state)
+        return torch.stack(outputs, dim=1)
+
+
 def make_layer(cell: Cell, n_inputs: int, units: int) -> nn.Module:
     """A layer with torch's initial weights."""
     if cell == "gru":
         return nn.GRU(n_inputs, units, batch_first=True)
     if cell == "gru-reset-before":
         return ResetBeforeGru(n_inputs, units)
+    if cell == "minimal":
+        return MinimalGru(n_inputs, units)
     layer = nn.LSTM(n_inputs, units, batch_first=True)
     # The second bias is the constant forget bias, and stays: torch's two biases are one thing twice.
     frozen = torch.zeros(4 * units)
@@ -99,7 +132,7 @@ def run_layer(
     if isinstance(layer, nn.GRU):
         outputs, _ = layer(steps, None if opening is None else opening[None].contiguous())
     else:
-        assert isinstance(layer, ResetBeforeGru)
+        assert isinstance(layer, (ResetBeforeGru, MinimalGru))
         outputs = layer(
             steps, steps.new_zeros(len(steps), layer.units) if opening is None else opening
         )
