@@ -192,7 +192,7 @@ def test_workers_change_no_embedding(tmp_path, tones):
         (("evaluate", "r", "--data", "."), 66, "there is no checkpoint"),
         (("export", "r", "--out", "m.onnx"), 66, "there is no file"),
         (
-            ("head", "--data", "sound", "--model", "good.toml", "--out", "h.onnx"),
+            ("head", "--data", "two", "--model", "good.toml", "--out", "h.onnx"),
             65,
             "not an ONNX file",
         ),
@@ -210,6 +210,9 @@ def test_mistakes_end_in_one_line(monkeypatch, capsys, tmp_path, arguments, code
     Path("frames.toml").write_text("[segment]\nlength_s = 5.01\n")
     Path("sound").mkdir()
     Path("sound/a.wav").touch()
+    for number in range(10):
+        Path(f"two/{number % 2}").mkdir(parents=True, exist_ok=True)
+        Path(f"two/{number % 2}/{number}.wav").touch()
     found, out, err = run(monkeypatch, capsys, *arguments)
     assert found == code
     assert out == ""
@@ -238,6 +241,40 @@ def test_an_interrupt_ends_with_130(monkeypatch, capsys, tmp_path, tones):
     )
     assert code == 130
     assert err == "streamdeep-train: interrupted; what was written is whole\n"
+
+
+def test_an_interrupted_fit_computes_no_spectrogram_twice(monkeypatch, capsys, tmp_path, tones):
+    from streamdeep_trainer import spectrograms
+
+    wanted = make_spectrograms(
+        find_clips(tones), load_toml(_recipe(tmp_path), Recipe).frontend.stored()
+    )
+    real, computed = spectrograms.frames_of, []
+
+    def until(n_clips):
+        def frames_of(path, config):
+            if len(computed) == n_clips:
+                raise KeyboardInterrupt
+            computed.append(path)
+            return real(path, config)
+
+        return frames_of
+
+    arguments = ("fit", tmp_path / "recipe.toml", "--data", tones, "--out", tmp_path / "run")
+    monkeypatch.setattr(spectrograms, "frames_of", until(7))
+    assert run(monkeypatch, capsys, *arguments)[0] == 130
+    monkeypatch.setattr(spectrograms, "frames_of", until(100))
+    assert run(monkeypatch, capsys, *arguments)[0] == 0
+    assert len(computed) == len(set(computed)) == 12
+    found = load_spectrograms(tmp_path / "run" / "spectrograms.nc")
+    assert np.array_equal(found.values, wanted.values)
+    assert np.array_equal(found.energies, wanted.energies)
+    assert not list((tmp_path / "run").glob("*.parts"))
+
+
+def _recipe(folder):
+    (folder / "recipe.toml").write_text(TOML)
+    return folder / "recipe.toml"
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_two_folds_are_enough_to_choose_within_one():
 @pytest.mark.parametrize(
     ("clips", "says"),
     [
-        ([Clip("x", "x.wav", None)], "x.wav has no label"),
+        ([Clip("x", "x.wav", None)], "1 of 1 clips have none, the first x.wav"),
         ([Clip("x", "x.wav", "a", 1)], "two classes are needed"),
         ([Clip("x", "x.wav", "a", 1), Clip("y", "y.wav", "b", 1)], "two are needed"),
     ],

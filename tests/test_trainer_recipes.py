@@ -231,7 +231,7 @@ def test_going_on_trains_no_view_again(run, tones):
     assert (run / "model.onnx").read_bytes() == wanted[0]
 
 
-def test_views_of_one_channel_share_their_spectrograms(tmp_path, tones):
+def test_views_of_one_channel_share_their_spectrograms(tmp_path, tones, tell):
     recipe = recipe_with(
         frontend={"level": "segment"},
         fit={"epochs": 0},
@@ -241,6 +241,12 @@ def test_views_of_one_channel_share_their_spectrograms(tmp_path, tones):
     report = reproduce(recipe, tones, run=tmp_path).read_text()
     assert [path.parent.name for path in tmp_path.rglob("spectrograms.nc")] == ["30db"]
     assert "no: it waits for the segment" in report
+    model = tmp_path / "open.onnx"
+    shared = tmp_path / "30db" / "spectrograms.nc"
+    said = tell("export", tmp_path / "open", "--out", model, code=66)
+    assert f"give --spectrograms {shared}, which the views share" in said
+    tell("export", tmp_path / "open", "--out", model, "--spectrograms", shared, "--json")
+    assert load_model(model).digest == load_model(tmp_path / "open" / "model.onnx").digest
 
 
 def test_commands_work_on_a_run_of_several_views(run, tones, tmp_path, tell):
@@ -252,6 +258,8 @@ def test_commands_work_on_a_run_of_several_views(run, tones, tmp_path, tell):
     assert told["models"] == {str(again): digest}
     said = tell("evaluate", run, "--data", tones, "--inductive", code=78)
     assert "such as" in said
+    said = tell("export", run, "--out", again, "--input", tmp_path / "x.nc", code=78)
+    assert "leave out --input" in said
     assert len(said.splitlines()) == 1
     single = tmp_path / "single.toml"
     single.write_text('[model]\nname = "single"\n')

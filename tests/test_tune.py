@@ -14,6 +14,7 @@ from trainer_data import RATE_HZ, RECIPE, with_fit, with_model, write_tones
 from streamdeep.encoder.model import load_model
 from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep_trainer import cli
+from streamdeep_trainer.checkpoint import load_checkpoint
 from streamdeep_trainer.config import EvaluateRecipe, Recipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.layouts import find_clips
@@ -22,7 +23,9 @@ from streamdeep_trainer.model_recipe import (
     FrequencyModel,
     FrequencyTimeModel,
 )
+from streamdeep_trainer.run_folder import CHECKPOINT
 from streamdeep_trainer.tuning.aside import put_aside
+from streamdeep_trainer.tuning.bench import Bench
 from streamdeep_trainer.tuning.defaults import default_space
 from streamdeep_trainer.tuning.lock import alone_in
 from streamdeep_trainer.tuning.space import check_space, load_space, parse_space, with_values
@@ -321,6 +324,18 @@ def test_what_the_recipe_refuses_and_what_fails_is_listed_and_the_study_goes_on(
     only = parse_space({"model.bidirectional_decoder": {"choices": [True]}})
     with pytest.raises(SourceError, match="none of the 1 trials could be measured"):
         tune(Plan(TINY, tones, tmp_path / "none", only, n_trials=1))
+
+
+def test_a_trial_with_patience_is_worth_what_its_best_epoch_is(tmp_path, tones):
+    changes = {"epochs": 8, "patience": 3, "learning_rate": 0.3, "validation_fraction": 0.3}
+    recipe = with_fit(TINY, **changes)
+    aside = put_aside(find_clips(tones), recipe.evaluate, final=None, labelled=True)
+    place = tmp_path / "trial"
+    found = Bench(tones, None, aside, "rmse", tmp_path).work(recipe, place)
+    state = load_checkpoint(place / CHECKPOINT)
+    losses = [held_out for _, held_out in state.losses]
+    assert state.best_epoch < state.n_epochs
+    assert found.value == pytest.approx(min(losses), rel=1e-6) != losses[-1]
 
 
 TOML = """

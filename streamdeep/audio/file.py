@@ -44,6 +44,10 @@ class AudioFile:
             raise SourceError(
                 f"{path} is a folder, not a sound file; `streamdeep embed` takes folders"
             )
+        if not path.is_file():  # opening a pipe waits for a writer, perhaps for ever
+            raise SourceError(
+                f"{path} is no regular file; raw samples are read from a pipe with `-` as the source"
+            )
         try:
             self._file = soundfile.SoundFile(str(path))
         except OSError as error:

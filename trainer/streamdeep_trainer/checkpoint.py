@@ -25,6 +25,7 @@ from streamdeep_trainer.models.frequency import FrequencyAutoencoderShape
 from streamdeep_trainer.models.frequency_time import FrequencyTimeShape
 from streamdeep_trainer.models.networks import AnyShape, Network, build_network
 from streamdeep_trainer.models.windows import Windows
+from streamdeep_trainer.writing import writing
 
 FORMAT = 2
 """2: the best epoch's weights and the loss scale go along. 1 is read: its last weights count as its best."""
@@ -83,6 +84,13 @@ class Checkpoint:
             loss_scale=loss_scale,
             losses=(*self.losses, losses),
         )
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """For people and programs; with ``patience`` also which epoch is exported."""
+        best = {} if self.recipe.fit.patience is None else {"best_epoch": self.best_epoch}
+        done = {"epochs": self.n_epochs, **best, "losses": self.losses}
+        return done | {"levels_db": self.levels}
 
     def chosen(self) -> "Checkpoint":
         """The run as it stood when its result was reached: at its best epoch with ``patience``, else now."""
@@ -176,7 +184,11 @@ def adam_state(arrays: dict[str, NDArray[np.float32]], groups: Any) -> dict[str,
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write it so that a crash leaves the old one or the new one."""
+    """Write it so that a crash leaves the old one or the new one.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
     about = {
         "format": FORMAT,
         "recipe": checkpoint.recipe.model_dump(mode="json"),
@@ -191,11 +203,11 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     arrays |= {f"best/{name}": values for name, values in checkpoint.best_weights.items()}
     arrays |= {f"adam/{name}": values for name, values in checkpoint.optimiser.items()}
     arrays["about"] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".part.npz")
-    with draft.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
-    draft.replace(path)
+    with writing(path):
+        with draft.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        draft.replace(path)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

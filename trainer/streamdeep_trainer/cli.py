@@ -1,7 +1,8 @@
 """``streamdeep-train``: from sound files to a model file and a head, one command per step.
 
 This module reads arguments, calls the steps and shows what they return. Mistakes are one line on standard
-error and an exit code; Ctrl-C leaves a usable checkpoint and ends with 130.
+error and an exit code; Ctrl-C leaves a usable checkpoint and ends with 130. A command that had to do without
+some clips names them, does its work, and ends with 66.
 """
 
 import json
@@ -16,12 +17,14 @@ from streamdeep.encoder.model import default_model_path, load_model
 from streamdeep.errors import ConfigurationError, SourceError, StreamdeepError
 from streamdeep_trainer import (
     evaluate_commands,
+    shrink_command,
     spectrogram_commands,
     table_commands,
     tune_command,
 )
 from streamdeep_trainer.config import HeadRecipe, Recipe
 from streamdeep_trainer.datasets.layouts import find_clips
+from streamdeep_trainer.graph import WeightKind
 from streamdeep_trainer.input_options import (
     Input,
     Inputs,
@@ -31,10 +34,9 @@ from streamdeep_trainer.input_options import (
     refuse_contradictions,
 )
 from streamdeep_trainer.run_folder import CHECKPOINT, MODEL, RECIPE, SPECTROGRAMS, UNTRAINED
-from streamdeep_trainer.spectrograms import (
-    Spectrograms,
-    load_spectrograms,
-)
+from streamdeep_trainer.skipped import Skipped
+from streamdeep_trainer.spectrograms import Spectrograms, load_spectrograms
+from streamdeep_trainer.writing import check_writable, reason_of
 
 _INTERRUPTED = 130
 
@@ -43,6 +45,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, TOML.")]
@@ -96,10 +99,14 @@ def fit(
 
     refuse_contradictions(data, inputs, {"--spectrograms": spectrograms_file, "--layout": layout})
     loaded = load_toml(recipe, Recipe).with_seed(seed)
-    check_folder(loaded, out)
+    check_folder(loaded, out, resume=resume)
+    skipped = Skipped()
     if loaded.views:
         if data is None:
-            raise ConfigurationError("a recipe of several views is trained on --data, not --input")
+            raise ConfigurationError(
+                "a recipe of several views needs sound: give --data instead of --input, "
+                "or train one run per view and use `fuse-models`"
+            )
         views = fit_views(
             loaded,
             data,
@@ -108,8 +115,8 @@ def fit(
             layout=layout,
             resume=resume,
         )
-        _warn_of(views.skipped)
-        _tell(views.about, as_json=as_json)
+        skipped(views.skipped)
+        _tell(views.about, as_json=as_json, skipped=skipped)
         return
     shape_of(loaded)  # a model that cannot be is refused before minutes of work, not after
     file = spectrograms_file or out / SPECTROGRAMS
@@ -117,18 +124,10 @@ def fit(
         made = prepared(inputs or [], loaded)
     else:
         made = kept_spectrograms(loaded, data, file, layout=layout)
+    skipped(made.skipped)
     checkpoint = run_fit(loaded, made, run=out, resume=resume)
     written = export_into(out, made, {MODEL: False, UNTRAINED: True})
-    _tell(
-        _about(made)
-        | {
-            "epochs": checkpoint.n_epochs,
-            "losses": checkpoint.losses,
-            "levels_db": checkpoint.levels,
-        }
-        | {"models": written},
-        as_json=as_json,
-    )
+    _tell(_about(made) | checkpoint.about | {"models": written}, as_json=as_json, skipped=skipped)
 
 
 @app.command()
@@ -142,19 +141,31 @@ def export(
     untrained: Annotated[
         bool, typer.Option("--untrained", help="The weights that training began with.")
     ] = False,
+    weights: Annotated[
+        WeightKind, typer.Option(help="How weights are stored; fp16 and int8 make a smaller file.")
+    ] = "fp32",
     as_json: Json = False,
 ) -> None:
     """Export a run's checkpoint again, for instance after an interrupted training.
 
     Example: streamdeep-train export runs/quick --out model.onnx
+    Example: streamdeep-train export runs/quick --weights int8 --out small.onnx
     """
     from streamdeep_trainer.steps import export_into
 
+    check_writable(out)
     if (run / RECIPE).is_file():
         from streamdeep_trainer.views import export_views
 
         if inputs:
-            raise ConfigurationError(f"{run} holds a run of several views, which have no --input")
+            raise ConfigurationError(
+                f"{run} holds a run of several views, which are trained on sound; leave out --input"
+            )
+        if weights != "fp32":
+            raise ConfigurationError(
+                f"{run} holds a run of several views; export it, and make the file smaller with "
+                f"`streamdeep-train shrink {out} --weights {weights} --out ...`"
+            )
         outs = {UNTRAINED if untrained else MODEL: out}
         written = export_views(run, outs, spectrograms_file=spectrograms_file)
         _tell(
@@ -171,11 +182,17 @@ def export(
     else:
         file = spectrograms_file or run / SPECTROGRAMS
         if spectrograms_file is None and (run / CHECKPOINT).is_file() and not file.is_file():
+            from streamdeep_trainer.views import shared_spectrograms
+
+            shared = shared_spectrograms(run)
             raise SourceError(
-                f"there is no file {file}; give --spectrograms, or the --input that the run was trained on"
+                f"there is no file {file}; give --spectrograms {shared}, which the views share"
+                if shared is not None
+                else f"there is no file {file}; give --spectrograms, or the --input that the run was trained on"
             )
         made = load_spectrograms(file)
-    _tell({"models": export_into(run, made, {str(out.absolute()): untrained})}, as_json=as_json)
+    written = export_into(run, made, {str(out.absolute()): untrained}, kind=weights)
+    _tell({"models": written}, as_json=as_json)
 
 
 @app.command()
@@ -193,11 +210,12 @@ def embed(
 
     Example: streamdeep-train embed --data ESC-10 --model runs/quick/model.onnx --out embeddings.nc
     """
+    check_writable(out)
     single = {"--workers": workers > 1, "--gain-db": gain_db, "--layout": layout}
     refuse_contradictions(data, rows_file, single)
     if data is None:
         told = embed_prepared(rows_file, model or default_model_path(), out)
-        _tell(told, as_json=as_json)
+        _tell(told, as_json=as_json, skipped=Skipped())
         return
     from streamdeep_trainer.embed import embed_clips, save_embeddings
 
@@ -205,7 +223,8 @@ def embed(
         find_clips(data, layout), model or default_model_path(), gain_db=gain_db, workers=workers
     )
     save_embeddings(out, found)
-    _warn_of(found.skipped)
+    skipped = Skipped()
+    skipped(found.skipped)
     _tell(
         {
             "n_clips": len(found.clips),
@@ -215,6 +234,7 @@ def embed(
             "file": str(out),
         },
         as_json=as_json,
+        skipped=skipped,
     )
 
 
@@ -237,6 +257,7 @@ def head(
     """
     from streamdeep_trainer.head import train_head
 
+    skipped = Skipped()
     loaded = load_toml(recipe, Recipe) if recipe is not None else None
     origin = {"data": loaded.data, "licence": loaded.licence} if loaded is not None else {}
     written = train_head(
@@ -246,10 +267,13 @@ def head(
         recipe=loaded.head if loaded is not None else HeadRecipe(),
         provenance=origin,
         workers=workers,
+        tell_skipped=skipped,
     )
     about = written.contract.provenance
     _tell(
         {
+            "n_clips": about["n_clips"],
+            "n_skipped": about["n_skipped"],
             "labels": written.contract.labels,
             "cross_validated_accuracy": about["cross_validated_accuracy"],
             "c": about["c"],
@@ -257,6 +281,7 @@ def head(
             "file": str(out),
         },
         as_json=as_json,
+        skipped=skipped,
     )
 
 
@@ -279,8 +304,10 @@ def reproduce(
     from streamdeep_trainer.reproduce import reproduce as run_all
 
     loaded = load_toml(recipe, Recipe).with_seed(seed)
-    report = run_all(loaded, data, run=out, layout=layout, resume=resume)
-    _tell({"report": str(report), "model": str(out / MODEL)}, as_json=as_json)
+    skipped = Skipped()
+    report = run_all(loaded, data, run=out, layout=layout, resume=resume, tell_skipped=skipped)
+    told = {"report": str(report), "model": str(out / MODEL), "n_skipped": len(skipped.clips)}
+    _tell(told, as_json=as_json, skipped=skipped)
 
 
 @app.command("fuse-models")
@@ -298,6 +325,7 @@ def fuse_models(
     from streamdeep_trainer.fusion import fuse_models as fuse
     from streamdeep_trainer.fusion import load_part
 
+    check_writable(out)
     onnxfile.write(out, fuse([load_part(path) for path in models], name=name))
     fused = load_model(out)
     _tell(
@@ -307,7 +335,6 @@ def fuse_models(
 
 
 def _about(made: Spectrograms) -> dict[str, Any]:
-    _warn_of(made.skipped)
     return {
         "n_clips": len({clip.filename for clip in made.clips}),
         "n_skipped": len(made.skipped),
@@ -315,21 +342,21 @@ def _about(made: Spectrograms) -> dict[str, Any]:
     }
 
 
-def _warn_of(skipped: tuple[tuple[str, str], ...]) -> None:
-    if skipped:
-        typer.echo(f"skipped {len(skipped)} clips; the first: {skipped[0][1]}", err=True)
-
-
-def _tell(result: dict[str, Any], *, as_json: bool) -> None:
+def _tell(result: dict[str, Any], *, as_json: bool, skipped: Skipped | None = None) -> None:
+    """Show what came of a command; with 66 it ends if it had to do without some clips."""
     if as_json:
-        typer.echo(json.dumps(result))
-        return
-    for key, value in result.items():
-        shown = f"{len(value)} values, the last {value[-1]}" if key == "losses" and value else value
-        typer.echo(f"{key}: {shown}")
+        clips = {} if skipped is None else {"skipped": skipped.clips}
+        typer.echo(json.dumps(result | clips))
+    else:
+        for key, value in result.items():
+            long = key == "losses" and value
+            typer.echo(f"{key}: {f'{len(value)} values, the last {value[-1]}' if long else value}")
+    if skipped is not None:
+        skipped.end()
 
 
 evaluate_commands.register(app)
+shrink_command.register(app)
 spectrogram_commands.register(app)
 table_commands.register(app)
 tune_command.register(app)
@@ -342,6 +369,11 @@ def main() -> None:
     except StreamdeepError as error:
         typer.echo(f"streamdeep-train: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        # a full disk, a folder that went away: nothing that a step foresaw
+        where = f"{error.filename}: " if error.filename is not None else ""
+        typer.echo(f"streamdeep-train: {where}{reason_of(error)}", err=True)
+        sys.exit(ConfigurationError.exit_code)
     except SystemExit as stop:
         if stop.code == _INTERRUPTED:  # typer has caught the KeyboardInterrupt and said nothing
             typer.echo("streamdeep-train: interrupted; what was written is whole", err=True)

@@ -29,6 +29,7 @@ from streamdeep_trainer.netcdf import (
     write_netcdf,
 )
 from streamdeep_trainer.progress import track
+from streamdeep_trainer.skipped import UNUSABLE, reason_of
 
 KIND = "embeddings"
 
@@ -162,8 +163,8 @@ def _results(
 def _attempt(path: Path, model: Model, gain_db: float) -> list[Embedding] | str:
     try:
         return embed_clip(path, model, gain_db=gain_db)
-    except SourceError as error:
-        return str(error)
+    except UNUSABLE as error:
+        return reason_of(path, error)
 
 
 _worker_model: list[Model] = []  # one per worker process, loaded when it starts

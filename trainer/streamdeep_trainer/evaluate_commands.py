@@ -5,9 +5,8 @@ judged by (``evaluate``, ``inductive``), classifiers (``classify``, ``mlp``).
 """
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +14,8 @@ from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep_trainer.baselines.quoted import Quoted
 from streamdeep_trainer.config import ClassifierName, EvaluateRecipe
 from streamdeep_trainer.evaluation.methods import Choice
+from streamdeep_trainer.skipped import Skipped
+from streamdeep_trainer.writing import check_writable
 
 if TYPE_CHECKING:
     from streamdeep_trainer.evaluation.judging import Partitions
@@ -118,6 +119,8 @@ def evaluate(
 ) -> None:
     """Judge features per file; a run beside its untrained twin and the pooled log-Mel frames.
 
+    Ends with 66 if some clips could not be used.
+
     Example: streamdeep-train evaluate runs/quick --data ESC-10 --json
     """
     from rich.console import Console
@@ -130,6 +133,7 @@ def evaluate(
 
     if confusion is not None:
         refuse_other_suffix(confusion)
+        check_writable(confusion)
     if path.is_file() and (data is not None or inductive):
         raise ConfigurationError(f"{path} is no folder of a run; leave out --data and --inductive")
     if not path.is_file() and path.suffix == ".nc":
@@ -154,6 +158,7 @@ def evaluate(
         changes = ({"seeds": seeds} if given else {}) | ({"n_folds": folds} if folds else {})
         return recipe.model_copy(update=changes)
 
+    skipped = Skipped()
     quoted: tuple[Quoted, ...] = ()
     if data is None:
         recipe = adapt(EvaluateRecipe())
@@ -169,21 +174,23 @@ def evaluate(
             layout=layout,
             inductive=inductive,
             workers=workers,
-            tell_skipped=_warn_of,
+            tell_skipped=skipped,
         )
     if confusion is not None:
         draw_confusion(confusion, scores[0])
     protocol = "cross-validated" if partitions is None else partitions.description
     if as_json:
-        about = {"classifier": choice.classifier, "protocol": protocol}
+        about: dict[str, Any] = {"classifier": choice.classifier, "protocol": protocol}
+        about |= {"skipped": skipped.clips}
         about |= {} if confusion is None else {"picture": str(confusion)}
         typer.echo(json.dumps(report_json(scores, quoted) | about))
-        return
-    console = Console()
-    console.print(as_table(scores, quoted, protocol=f"{choice.classifier}, {protocol}"))
-    console.print(classes_table(scores[0]))
-    if confusion is not None:
-        typer.echo(f"confusion matrix: {confusion}")
+    else:
+        console = Console()
+        console.print(as_table(scores, quoted, protocol=f"{choice.classifier}, {protocol}"))
+        console.print(classes_table(scores[0]))
+        if confusion is not None:
+            typer.echo(f"confusion matrix: {confusion}")
+    skipped.end()
 
 
 def predict(
@@ -225,6 +232,7 @@ def predict(
     from streamdeep_trainer.evaluation.predict import write_predictions
     from streamdeep_trainer.tables.storage import read_table
 
+    check_writable(out)
     choice = Choice(
         classifier or "linear-svm", complexity, mlp, bool(upsample), bool(majority_vote)
     )
@@ -264,8 +272,3 @@ def _partitions(training: str | None, tested: str | None) -> "Partitions | None"
 
 def _names(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
-
-
-def _warn_of(skipped: Sequence[tuple[str, str]]) -> None:
-    if skipped:
-        typer.echo(f"skipped {len(skipped)} clips; the first: {skipped[0][1]}", err=True)

@@ -23,9 +23,7 @@ from streamdeep_trainer.checkpoint import (
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.devices import check_devices, on_devices
 from streamdeep_trainer.levels import levels_of
-from streamdeep_trainer.loop import n_batches, train
-from streamdeep_trainer.loop import split as split
-from streamdeep_trainer.loop import validation_loss as validation_loss
+from streamdeep_trainer.loop import n_batches, split, train
 from streamdeep_trainer.run_folder import CHECKPOINT
 from streamdeep_trainer.spectrograms import Spectrograms
 
@@ -38,7 +36,8 @@ def fit(
     Args:
         recipe: what to do.
         spectrograms: of all clips it may see; a part is held out to measure the loss on.
-        run: folder of the run; the checkpoint in it is rewritten after each epoch, and is usable at any time.
+        run: folder of the run, which holds no training yet unless ``resume``; the checkpoint in it is
+            rewritten after each epoch, and is usable at any time.
         resume: go on from the checkpoint; front-end, segment, model and fit must be those
             it was begun with, except for the number of epochs.
 
@@ -46,8 +45,8 @@ def fit(
         The last checkpoint; what came of the run is :meth:`Checkpoint.chosen`.
 
     Raises:
-        ConfigurationError: the checkpoint was begun with another recipe, or this machine does not have the
-            devices.
+        ConfigurationError: the checkpoint was begun with another recipe, holds epochs and is not to be
+            resumed, or this machine does not have the devices.
         SourceError: the checkpoint was begun with other clips.
         StreamdeepError: one of several processes failed.
     """
@@ -81,6 +80,7 @@ def _opening(recipe: Recipe, spectrograms: Spectrograms, path: Path, *, resume: 
                 f"{path} was begun with another recipe; resume with that one, or choose another --out"
             )
         return state
+    refuse_overwriting(path)
     names = list(dict.fromkeys(clip.filename for clip in spectrograms.clips))  # files, not chunks
     n_held_out = int(recipe.fit.validation_fraction * len(names))
     order = np.random.default_rng((recipe.fit.seed, 0)).permutation(len(names))
@@ -95,6 +95,19 @@ def _opening(recipe: Recipe, spectrograms: Spectrograms, path: Path, *, resume: 
     )
     save_checkpoint(path, state)
     return state
+
+
+def refuse_overwriting(path: Path) -> None:
+    """So that no training is lost by a forgotten ``--resume``; an untrained checkpoint is no loss.
+
+    Raises:
+        ConfigurationError: there is a checkpoint with epochs done.
+        ModelError: there is one that cannot be read.
+    """
+    if path.is_file() and (n_epochs := load_checkpoint(path).n_epochs):
+        raise ConfigurationError(
+            f"{path.parent} holds a run of {n_epochs} epochs; --resume goes on, or choose another --out"
+        )
 
 
 def _decisive(recipe: Recipe) -> dict[str, Any]:

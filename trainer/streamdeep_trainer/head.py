@@ -21,7 +21,7 @@ from streamdeep_trainer.evaluation.classify import Rows, choose_c, decide, fit_q
 from streamdeep_trainer.evaluation.evaluate import labelled_rows
 from streamdeep_trainer.evaluation.judging import check_labels
 from streamdeep_trainer.netcdf import versions
-from streamdeep_trainer.tables.writing import writing
+from streamdeep_trainer.writing import check_writable, writing
 
 N_FOLDS = 5
 """Where the data has no official ones."""
@@ -53,8 +53,8 @@ def train_head(
         ConfigurationError: labels are missing, a class has too few clips, or the head cannot be written.
     """
     gains = (0.0, *(gain for gain in recipe.gains_db if gain != 0.0))
-    with writing(path):
-        _refuse_unfit(clips)  # before the work, not after it
+    check_writable(path)  # before the work, not after it
+    _refuse_unfit(clips)
     copies: list[EmbeddedClips] = []
     for gain in gains:
         copies.append(embed_clips(clips, model_path, gain_db=gain, workers=workers))

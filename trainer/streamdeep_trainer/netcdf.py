@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep_trainer.datasets.clip import Clip
+from streamdeep_trainer.writing import writing
 
 KIND = "streamdeep_kind"
+_HEADERS_BYTES = 1 << 16
 _PACKAGES = ("streamdeep", "numpy", "numba", "onnxruntime", "soundfile", "soxr", "torch")
 
 
@@ -79,13 +81,19 @@ def write_netcdf(
         arrays: name to axes and values.
         kind: what the file is, checked by :func:`read_netcdf`.
         attributes: anything that JSON can say; stored as JSON text.
+
+    Raises:
+        ConfigurationError: it cannot be written.
     """
     texts = {key: json.dumps(value) for key, value in attributes.items()}
     dataset = xarray.Dataset(dict(arrays), attrs={KIND: kind, **texts})
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(path.suffix + ".part")
-    dataset.to_netcdf(draft, engine="h5netcdf")
-    draft.replace(path)
+    with writing(path, n_bytes=dataset.nbytes + _HEADERS_BYTES):
+        try:
+            dataset.to_netcdf(draft, engine="h5netcdf")
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def read_netcdf(path: Path, kind: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

@@ -5,17 +5,20 @@ One folder holds everything afterwards: checkpoint, model, untrained twin, ``rep
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from streamdeep.encoder.model import Model, load_model
 from streamdeep_trainer.baselines.quoted import Quoted
 from streamdeep_trainer.checkpoint import Checkpoint, shape_of
 from streamdeep_trainer.config import ClassifierName, Recipe
+from streamdeep_trainer.datasets.clip import Clip
+from streamdeep_trainer.datasets.layouts import find_clips
 from streamdeep_trainer.evaluation.confusion import draw_confusion
+from streamdeep_trainer.evaluation.judging import splits_of
 from streamdeep_trainer.evaluation.report import as_json
 from streamdeep_trainer.evaluation.scoring import Scores
-from streamdeep_trainer.evaluation.subjects import choices_of, judge_run
+from streamdeep_trainer.evaluation.subjects import Skipped, choices_of, judge_run
 from streamdeep_trainer.fit import fit
 from streamdeep_trainer.run_folder import FIGURES, MODEL, REPORT, SPECTROGRAMS, UNTRAINED
 from streamdeep_trainer.steps import export_into, kept_spectrograms
@@ -32,6 +35,7 @@ def reproduce(
     run: Path,
     layout: str | None = None,
     resume: bool = False,
+    tell_skipped: Callable[[Skipped], None] = lambda _: None,
 ) -> Path:
     """Do everything that a recipe says.
 
@@ -41,6 +45,7 @@ def reproduce(
         run: where everything goes.
         layout: how the data is laid out; found out if not given.
         resume: go on from the run's checkpoints.
+        tell_skipped: told the clips that cannot be used, step by step.
 
     Returns:
         The report's place.
@@ -48,16 +53,23 @@ def reproduce(
     Raises:
         StreamdeepError: whatever stops one of the steps.
     """
-    check_folder(recipe, run)
+    check_folder(recipe, run, resume=resume)
+    choices = choices_of(recipe.evaluate)
+    _refuse_unfit(recipe, find_clips(data, layout))  # before the training, not after it
+    singles = recipe.singles or {"": recipe}
+    for single in singles.values():
+        shape_of(single)  # likewise a model that cannot be
+    first = next(iter(singles))
+    made = kept_spectrograms(singles[first], data, run / first / SPECTROGRAMS, layout=layout)
+    tell_skipped(made.skipped)
+    _refuse_unfit(recipe, made.clips)  # of some classes too little may be left
     if recipe.views:
+        del made  # room for those of each view
         checkpoints = fit_views(recipe, data, run=run, layout=layout, resume=resume).checkpoints
     else:
-        shape_of(recipe)  # a model that cannot be is refused before the work
-        made = kept_spectrograms(recipe, data, run / SPECTROGRAMS, layout=layout)
         checkpoints = {"": fit(recipe, made, run=run, resume=resume)}
         export_into(run, made, {MODEL: False, UNTRAINED: True})
-    choices = choices_of(recipe.evaluate)
-    scores, quoted = judge_run(run, data, choices=choices, layout=layout)
+    scores, quoted = judge_run(run, data, choices=choices, layout=layout, tell_skipped=tell_skipped)
     judged = {choice.classifier: rows for choice, rows in zip(choices, scores, strict=True)}
     draw_losses(run / "losses.png", checkpoints)
     draw_confusion(run / "confusion.png", scores[0][0])
@@ -69,6 +81,10 @@ def reproduce(
     report = run / REPORT
     report.write_text(as_markdown(recipe, checkpoints, load_model(run / MODEL), judged, quoted))
     return report
+
+
+def _refuse_unfit(recipe: Recipe, clips: Sequence[Clip]) -> None:
+    splits_of(clips, n_folds=recipe.evaluate.n_folds, seed=recipe.evaluate.seeds[0])
 
 
 def as_markdown(

@@ -15,6 +15,7 @@ from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.layouts import LAYOUTS, find_clips
 from streamdeep_trainer.preprocess.options import PreprocessOptions
+from streamdeep_trainer.skipped import Skipped
 
 _DEFAULTS = PreprocessOptions()
 _FLAGS = {
@@ -164,8 +165,10 @@ def spectrograms(
             _tell(told, as_json=as_json)
             return
     made = preprocess(clips, options, out=out, jobs=jobs, resume=resume)
-    for line in (*made.notes, *(f"skipped {name}: {reason}" for name, reason in made.skipped)):
+    for line in made.notes:
         typer.echo(line, err=True)
+    skipped = Skipped()
+    skipped(made.skipped)
     told |= {
         "n_clips": len(made.clips),
         "n_skipped": len(made.skipped),
@@ -183,8 +186,7 @@ def spectrograms(
     if as_json:
         told |= {"skipped": made.skipped, "notes": made.notes}
     _tell(told, as_json=as_json)
-    if made.skipped:
-        raise typer.Exit(SourceError.exit_code)
+    skipped.end()
 
 
 def _options(given: dict[str, Any]) -> PreprocessOptions:

@@ -19,7 +19,7 @@ from streamdeep.config import FrontendConfig, Level
 from streamdeep.errors import SourceError
 from streamdeep.frontend.damage import sanitise
 from streamdeep.frontend.logmel import warm_up
-from streamdeep.pipeline import FrameStage
+from streamdeep.pipeline import FrameStage, check_source
 from streamdeep.records import Frames
 from streamdeep_trainer.config import STORED_CEILING_DB, STORED_FLOOR_DB
 from streamdeep_trainer.datasets.clip import Clip
@@ -30,7 +30,10 @@ from streamdeep_trainer.netcdf import (
     versions,
     write_netcdf,
 )
+from streamdeep_trainer.parts import Parts, read_part, write_part
 from streamdeep_trainer.progress import track
+from streamdeep_trainer.skipped import UNUSABLE, reason_of
+from streamdeep_trainer.writing import writing
 
 KIND = "spectrograms"
 
@@ -82,8 +85,10 @@ def frames_of(path: Path, config: FrontendConfig) -> Frames:
 
     Raises:
         SourceError: not audio, broken off, or shorter than one frame.
+        ConfigurationError: a rate or a number of channels that the engine does not take.
     """
     with open_audio(path) as audio:
+        check_source(audio.sample_rate_hz, audio.n_channels)
         stage = FrameStage(config, audio.sample_rate_hz, audio.n_channels)
         found = [
             record for block in audio.blocks() for record in stage.push(sanitise(block.samples)[0])
@@ -101,40 +106,57 @@ def frames_of(path: Path, config: FrontendConfig) -> Frames:
     )
 
 
-def make_spectrograms(clips: Sequence[Clip], frontend: FrontendConfig) -> Spectrograms:
+def make_spectrograms(
+    clips: Sequence[Clip], frontend: FrontendConfig, *, parts: Parts | None = None
+) -> Spectrograms:
     """Compute the frames of a data set; 13 ms per clip of ESC-10, measured on a shared core.
 
     Args:
         clips: those that cannot be read are skipped and listed.
         frontend: over the stored range, see :meth:`FrontendRecipe.stored`.
+        parts: open; what is finished is kept there and taken from there.
 
     Raises:
         SourceError: not one clip can be read.
+        ConfigurationError: there is no room for parts.
     """
     warm_up(frontend)
-    kept, frames, skipped = [], [], []
+    kept, levels, energies, skipped = [], [], [], []
     for clip in track(clips, len(clips), "spectrograms"):
-        try:
-            frames.append(frames_of(clip.path, frontend))
-            kept.append(clip)
-        except SourceError as error:
-            skipped.append((clip.filename, str(error)))
+        part = read_part(parts.path_of(clip)) if parts is not None else None
+        if part is None:
+            try:
+                part = _decibels(frames_of(clip.path, frontend))
+            except UNUSABLE as error:
+                skipped.append((clip.filename, reason_of(clip.path, error)))
+                continue
+            if parts is not None:
+                with writing(parts.path_of(clip)):
+                    write_part(parts.path_of(clip), **part)
+        kept.append(clip)
+        levels.append(part["decibels"])
+        energies.append(part["energies"])
     if not kept:
         raise SourceError(
             f"none of the {len(clips)} clips can be read; the first: {skipped[0][1]}"
             if skipped
             else "there are no clips"
         )
-    levels = np.concatenate([record.values for record in frames])
-    span = (STORED_CEILING_DB - STORED_FLOOR_DB) / 2.0
     return Spectrograms(
         clips=tuple(kept),
-        lengths=np.array([len(record) for record in frames], dtype=np.int64),
-        values=((levels + 1.0) * span + STORED_FLOOR_DB).astype(np.float32),
-        energies=np.concatenate([record.energies for record in frames]),
+        lengths=np.array([len(values) for values in levels], dtype=np.int64),
+        values=np.concatenate(levels),
+        energies=np.concatenate(energies),
         frontend=frontend,
         skipped=tuple(skipped),
     )
+
+
+def _decibels(frames: Frames) -> dict[str, NDArray[Any]]:
+    """What is kept of a clip's frames."""
+    span = (STORED_CEILING_DB - STORED_FLOOR_DB) / 2.0
+    decibels = (frames.values + 1.0) * span + STORED_FLOOR_DB
+    return {"decibels": decibels.astype(np.float32), "energies": frames.energies}
 
 
 def save_spectrograms(path: Path, spectrograms: Spectrograms) -> None:

@@ -12,7 +12,9 @@ import typer
 
 from streamdeep.config import load_toml
 from streamdeep_trainer.config import Recipe
+from streamdeep_trainer.skipped import Skipped
 from streamdeep_trainer.tuning.space import Measure
+from streamdeep_trainer.writing import check_writable
 
 
 def register(app: typer.Typer) -> None:
@@ -79,7 +81,9 @@ def tune(
     from streamdeep_trainer.tuning.tune import Plan
     from streamdeep_trainer.tuning.tune import tune as run_all
 
+    check_writable(out / "tune.md")
     loaded = load_toml(recipe, Recipe).with_seed(seed)
+    skipped = Skipped()
     plan = Plan(
         recipe=loaded,
         data=data,
@@ -92,14 +96,15 @@ def tune(
         final=final_fold,
         layout=layout,
     )
-    outcome = run_all(plan, tell=(lambda _: None) if as_json else _say)
+    outcome = run_all(plan, tell=(lambda _: None) if as_json else _say, tell_skipped=skipped)
     if as_json:
-        typer.echo(json.dumps(outcome.as_json(out)))
-        return
-    Console().print(Markdown(summary(outcome)))
-    for path, value in outcome.best.values.items():
-        typer.echo(f"{path}: {value}")
-    typer.echo(f"report: {out / 'tune.md'}")
+        typer.echo(json.dumps(outcome.as_json(out) | {"skipped": skipped.clips}))
+    else:
+        Console().print(Markdown(summary(outcome)))
+        for path, value in outcome.best.values.items():
+            typer.echo(f"{path}: {value}")
+        typer.echo(f"report: {out / 'tune.md'}")
+    skipped.end()
 
 
 def _say(line: str) -> None:

@@ -21,7 +21,7 @@ from streamdeep.errors import ConfigurationError, ModelError
 from streamdeep_trainer.checkpoint import Checkpoint, load_checkpoint, shape_of
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.encoding import encode_segments
-from streamdeep_trainer.fit import fit
+from streamdeep_trainer.fit import fit, refuse_overwriting
 from streamdeep_trainer.fusion import Part, fuse_models, load_part
 from streamdeep_trainer.levels import input_of
 from streamdeep_trainer.run_folder import CHECKPOINT, MODEL, RECIPE, SPECTROGRAMS, UNTRAINED
@@ -29,6 +29,7 @@ from streamdeep_trainer.spans import segment_spans
 from streamdeep_trainer.spectrograms import Spectrograms, load_spectrograms
 from streamdeep_trainer.statistics import describe_embeddings
 from streamdeep_trainer.steps import export_into, kept_spectrograms
+from streamdeep_trainer.writing import check_writable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,10 +51,7 @@ class TrainedViews:
     @property
     def about(self) -> dict[str, Any]:
         """For people and programs."""
-        views = {
-            name: {"epochs": one.n_epochs, "losses": one.losses, "levels_db": one.levels}
-            for name, one in self.checkpoints.items()
-        }
+        views = {name: one.about for name, one in self.checkpoints.items()}
         counts = {"n_clips": self.n_clips, "n_skipped": len(self.skipped)}
         return counts | {"views": views, "models": self.models}
 
@@ -74,15 +72,20 @@ def recipe_of(run: Path) -> Recipe:
         raise ModelError(f"{file} is damaged, or of another version: {describe(error)}") from error
 
 
-def check_folder(recipe: Recipe, run: Path) -> None:
-    """So that a folder never holds two kinds of runs.
+def check_folder(recipe: Recipe, run: Path, *, resume: bool) -> None:
+    """Before the work: a folder never holds two kinds of runs, and no run is lost.
 
     Raises:
-        ConfigurationError: it holds a run of one view and the recipe has several, or the other way round.
+        ConfigurationError: it cannot be written to, holds a run of one view and the recipe has several, or the
+            other way round, or it holds a training that is not to be resumed.
     """
+    check_writable(run / CHECKPOINT)
     if (run / (CHECKPOINT if recipe.views else RECIPE)).is_file():
         kind = "one view" if recipe.views else "several views"
         raise ConfigurationError(f"{run} holds a run of {kind}; choose another --out")
+    for place in (run, *(run / name for name in recipe.singles)):
+        if not resume:
+            refuse_overwriting(place / CHECKPOINT)
 
 
 def fit_views(
@@ -145,6 +148,14 @@ def spectrogram_files(recipe: Recipe, run: Path, given: Path | None) -> dict[str
             "views of several channels or banks have spectrograms of their own; leave out --spectrograms"
         )
     return {name: given or run / place / SPECTROGRAMS for name, place in first.items()}
+
+
+def shared_spectrograms(run: Path) -> Path | None:
+    """Where the spectrograms of one view's run lie, if it has the folder of a run of several above it."""
+    if not (run.absolute().parent / RECIPE).is_file():
+        return None
+    above = run.absolute().parent
+    return spectrogram_files(recipe_of(above), above, None).get(run.absolute().name)
 
 
 def export_views(

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeep.config import FrontendConfig, SegmentConfig
-from streamdeep.errors import SourceError
 from streamdeep.frontend import normalise
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.graph import VARIANCE_FLOOR
 from streamdeep_trainer.progress import track
+from streamdeep_trainer.skipped import UNUSABLE
 from streamdeep_trainer.spans import segment_spans
 from streamdeep_trainer.spectrograms import frames_of
 
@@ -32,7 +32,7 @@ def pooled_logmel(
     for clip in track(clips, len(clips), "pooled log-Mel"):
         try:
             values = frames_of(clip.path, frontend).values
-        except SourceError:  # listed where the model's embeddings are made
+        except UNUSABLE:  # listed where the model's embeddings are made
             continue
         for first, last in segment_spans(len(values), segment):
             vectors.append(pool(_level(values, first, last, frontend)))

@@ -39,13 +39,8 @@ def folds_of(clips: Sequence[Clip], *, n_folds: int, seed: int) -> NDArray[np.in
         return np.array(known, dtype=np.int64)
     if any(fold is not None for fold in known):
         raise ConfigurationError("some clips have an official fold and some have none")
+    refuse_unlabelled(clips)
     labels = [clip.label for clip in clips]
-    if any(label is None for label in labels):
-        raise ConfigurationError(
-            f"this needs labels: {labels.count(None)} of {len(clips)} clips have none, the first "
-            f"{clips[labels.index(None)].filename}; put each into a folder of its class, "
-            "or write its class into the manifest"
-        )
     random = np.random.default_rng(seed)
     folds = np.zeros(len(clips), dtype=np.int64)
     for label in sorted(set(labels), key=str):
@@ -57,6 +52,21 @@ def folds_of(clips: Sequence[Clip], *, n_folds: int, seed: int) -> NDArray[np.in
             )
         folds[random.permutation(rows)] = np.arange(len(rows)) % n_folds + 1
     return folds
+
+
+def refuse_unlabelled(clips: Sequence[Clip]) -> None:
+    """Refuse clips of which some have no label.
+
+    Raises:
+        ConfigurationError: says how many, and what to do.
+    """
+    lacking = [clip.filename for clip in clips if clip.label is None]
+    if lacking:
+        raise ConfigurationError(
+            f"this needs labels: {len(lacking)} of {len(clips)} clips have none, the first {lacking[0]}; "
+            "put each into a folder of its class, list all in a manifest.csv (filename,label), "
+            "or choose another --layout, or labelled partitions"
+        )
 
 
 def held_out_in(clips: Sequence[Clip], *, n_folds: int, seed: int) -> NDArray[np.bool_]:

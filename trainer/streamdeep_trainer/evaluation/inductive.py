@@ -4,6 +4,7 @@ auDeep's autoencoder hears all clips, test folds included, without their labels 
 judged is unknown to the levels, the weights and the classifier alike.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,7 @@ def evaluate_inductively(
     names: tuple[str, ...] = ()
     for split in splits_of(placed, n_folds=wanted.n_folds, seed=0, partitions=partitions):
         place = run / split.name
+        shutil.rmtree(place, ignore_errors=True)  # what an earlier judgement has left
         heard = spectrograms.only(np.flatnonzero(split.training))
         onnxfile.write(place / "model.onnx", export_model(fit(recipe, heard, run=place), heard))
         found = embed_clips(placed, place / "model.onnx", workers=workers)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streamdeep.errors import ConfigurationError
 from streamdeep_trainer.datasets.clip import PARTITIONS, Clip
-from streamdeep_trainer.datasets.folds import held_out_in
+from streamdeep_trainer.datasets.folds import held_out_in, refuse_unlabelled
 from streamdeep_trainer.evaluation.classify import MakeClassifier, Rows, answer_split, linear_svm
 
 
@@ -140,12 +140,7 @@ def check_labels(clips: Sequence[Clip]) -> tuple[str, ...]:
     Raises:
         ConfigurationError: a clip has none, or all have the same.
     """
-    unlabelled = [clip.filename for clip in clips if clip.label is None]
-    if unlabelled:
-        raise ConfigurationError(
-            f"{unlabelled[0]} has no label; put each clip into a folder named by its class, "
-            "or choose labelled partitions"
-        )
+    refuse_unlabelled(clips)
     names = tuple(sorted({str(clip.label) for clip in clips}))
     if len(names) < 2:
         raise ConfigurationError(f"all clips are of the class {names[0]!r}; two classes are needed")

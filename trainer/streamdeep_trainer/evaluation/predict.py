@@ -19,7 +19,7 @@ from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.evaluation.classify import Rows, inner_folds, learn
 from streamdeep_trainer.evaluation.decisions import mean_values, vote_shares
 from streamdeep_trainer.evaluation.judging import Method, check_labels, rows_of
-from streamdeep_trainer.tables.writing import writing
+from streamdeep_trainer.writing import writing
 
 Vectors = NDArray[np.float32]
 

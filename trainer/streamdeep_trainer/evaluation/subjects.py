@@ -5,6 +5,7 @@ Here is what belongs side by side; how one kind of features is judged, ``evaluat
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def judge_run(
         layout: how the data is laid out; found out if not given.
         inductive: also train once per split without what is judged; comes second.
         workers: processes that embed.
-        tell_skipped: told the clips that cannot be read, model by model.
+        tell_skipped: told the clips that cannot be used, model by model.
 
     Returns:
         Per classifier the scores, and other systems' figures.
@@ -99,9 +100,15 @@ def judge_run(
     recipe = recipe.model_copy(update={"evaluate": wanted})
     methods = [choice.method(wanted.c_grid) for choice in choices]
     clips = find_clips(data, layout)
-    # what is missing is said before the work
-    splits_of(clips, n_folds=wanted.n_folds, seed=wanted.seeds[0], partitions=partitions)
-    subjects = list(_subjects(recipe.model.name, run, clips, workers, tell_skipped))
+    refuse_unfit = partial(
+        splits_of, n_folds=wanted.n_folds, seed=wanted.seeds[0], partitions=partitions
+    )
+    refuse_unfit(clips)  # what is missing is said before the work
+    subjects: list[_Subject] = []
+    for subject in _subjects(recipe.model.name, run, clips, workers, tell_skipped):
+        if not subjects:
+            refuse_unfit(subject.clips)  # of some classes too little may be left
+        subjects.append(subject)
     judged = []
     for method in methods:
         scores = [

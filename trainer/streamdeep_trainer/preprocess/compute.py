@@ -18,6 +18,7 @@ from streamdeep.errors import SourceError
 from streamdeep.frontend.damage import sanitise
 from streamdeep.frontend.logmel import LogMel
 from streamdeep.frontend.normalise import segments
+from streamdeep.pipeline import check_source
 from streamdeep_trainer.preprocess.options import PreprocessOptions
 
 
@@ -67,8 +68,10 @@ def values_of(
 
     Raises:
         SourceError: not audio, broken off, of another rate, or shorter than one frame.
+        ConfigurationError: a rate or a number of channels that the engine does not take.
     """
     with open_audio(path) as audio:
+        check_source(audio.sample_rate_hz, audio.n_channels)
         if options.sample_rate_hz is None and audio.sample_rate_hz != frontend.sample_rate_hz:
             raise SourceError(
                 f"{path} has {audio.sample_rate_hz} Hz and not {frontend.sample_rate_hz} Hz; resample with --rate"

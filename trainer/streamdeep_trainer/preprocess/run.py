@@ -16,9 +16,9 @@ from streamdeep.config import FrontendConfig
 from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep.frontend.logmel import warm_up
 from streamdeep_trainer.datasets.clip import Clip
+from streamdeep_trainer.parts import Parts, read_part, write_part
 from streamdeep_trainer.preprocess.compute import rows_of
 from streamdeep_trainer.preprocess.options import PreprocessOptions
-from streamdeep_trainer.preprocess.parts import Parts, read_part, write_part
 from streamdeep_trainer.preprocess.pool import each
 from streamdeep_trainer.preprocess.store import (
     PADDING,
@@ -33,6 +33,7 @@ from streamdeep_trainer.preprocess.survey import (
     survey,
 )
 from streamdeep_trainer.progress import track
+from streamdeep_trainer.skipped import UNUSABLE, reason_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,11 +147,11 @@ def _compute_part(
     """Write a clip's part; return why there is none."""
     try:
         values = rows_of(task.path, options, frontend=frontend)
-    except SourceError as error:
-        return str(error)
+    except UNUSABLE as error:
+        return reason_of(task.path, error)
     except Exception as error:  # whatever one file of thousands does, the others go on
         return f"{task.path} failed with {type(error).__name__}: {error}"
-    write_part(task.part, values)
+    write_part(task.part, values=values)
     return None
 
 
@@ -172,12 +173,12 @@ def _gather(
 
 
 def _part(path: Path) -> NDArray[np.float32]:
-    values = read_part(path)
-    if values is None:
+    part = read_part(path)
+    if part is None:
         raise ConfigurationError(
             f"{path.parent} was changed while it was used; run again with --resume"
         )
-    return values
+    return part["values"]
 
 
 def _notes(options: PreprocessOptions, frontend: FrontendConfig) -> tuple[str, ...]:

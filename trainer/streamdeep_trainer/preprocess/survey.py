@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from streamdeep.audio.file import open_audio
 from streamdeep.config import FrontendConfig
-from streamdeep.errors import ConfigurationError, SourceError
+from streamdeep.errors import ConfigurationError
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.preprocess.options import PreprocessOptions
 from streamdeep_trainer.progress import track
+from streamdeep_trainer.skipped import UNUSABLE, reason_of
 
 LARGEST_BYTES = 8 << 30
 """A padded array beyond this that is mostly padding is a mistake."""
@@ -40,8 +41,8 @@ def survey(clips: Sequence[Clip]) -> list[Header | str]:
             with open_audio(clip.path) as audio:
                 rate_hz = audio.sample_rate_hz
                 found.append(Header(clip.filename, rate_hz, audio.n_samples / rate_hz))
-        except (SourceError, OSError) as error:
-            found.append(str(error))
+        except UNUSABLE as error:
+            found.append(reason_of(clip.path, error))
     return found
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep_trainer.tables.csvfile import Row
-from streamdeep_trainer.tables.writing import writing
+from streamdeep_trainer.writing import writing
 
 _PLAIN = re.compile(r"[^\s'\"\\%,{}?][^\s'\"\\%,{}]*")
 _ESCAPES = {

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from streamdeep.errors import ConfigurationError, SourceError
-from streamdeep_trainer.tables.writing import writing
+from streamdeep_trainer.writing import writing
 
 Row = list[str | None]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeep.errors import ConfigurationError
-from streamdeep_trainer.tables.writing import writing
+from streamdeep_trainer.writing import writing
 
 Method = Literal["tsne", "umap", "pca"]
 """How rows become points, see :func:`streamdeep_trainer.tables.projection.project`."""

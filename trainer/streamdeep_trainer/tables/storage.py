@@ -19,7 +19,7 @@ from streamdeep_trainer import netcdf
 from streamdeep_trainer.datasets.clip import PARTITIONS
 from streamdeep_trainer.tables.clips import FROM_CLIPS
 from streamdeep_trainer.tables.table import VARIABLES, Table
-from streamdeep_trainer.tables.writing import writing
+from streamdeep_trainer.writing import writing
 
 KIND = "table"
 Format = Literal["streamdeep", "audeep"]
@@ -50,10 +50,7 @@ def write_table(path: Path, table: Table, *, form: Format = "streamdeep") -> Non
         arrays = _arrays(table)
         if table.lengths is not None:
             arrays[_LENGTHS] = ((_INSTANCE,), table.lengths)
-        with writing(path):
-            netcdf.write_netcdf(
-                path, arrays, kind=KIND, attributes={**attributes, **table.attributes}
-            )
+        netcdf.write_netcdf(path, arrays, kind=KIND, attributes={**attributes, **table.attributes})
         return
     numbers = table.numeric_labels[~np.isnan(table.numeric_labels)]
     if (numbers != np.floor(numbers)).any():
@@ -62,7 +59,7 @@ def write_table(path: Path, table: Table, *, form: Format = "streamdeep") -> Non
         _arrays(table), attrs={key: json.dumps(value) for key, value in attributes.items()}
     )
     draft = path.with_suffix(path.suffix + ".part")
-    with writing(path):
+    with writing(path, n_bytes=dataset.nbytes):
         dataset.to_netcdf(draft, engine="h5netcdf")
         draft.replace(path)
 

@@ -22,7 +22,8 @@ from streamdeep_trainer.embed import embed_clips
 from streamdeep_trainer.evaluation.evaluate import evaluate
 from streamdeep_trainer.evaluation.judging import Method, Split, answer, rows_of
 from streamdeep_trainer.evaluation.scoring import Scores, summarise
-from streamdeep_trainer.fit import fit, validation_loss
+from streamdeep_trainer.fit import fit
+from streamdeep_trainer.loop import validation_loss
 from streamdeep_trainer.run_folder import CHECKPOINT, MODEL, UNTRAINED
 from streamdeep_trainer.spectrograms import Spectrograms
 from streamdeep_trainer.steps import export_into, kept_spectrograms
@@ -129,7 +130,9 @@ class Bench:
         untrained: bool,
     ) -> float:
         checkpoint = load_checkpoint(place / CHECKPOINT)
-        network = untrained_network(recipe).eval() if untrained else network_from(checkpoint)
+        network = (
+            untrained_network(recipe).eval() if untrained else network_from(checkpoint.chosen())
+        )
         loss = validation_loss(
             network,
             made,

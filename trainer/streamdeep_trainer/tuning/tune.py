@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -61,12 +61,18 @@ class Plan:
     layout: str | None = None
 
 
-def tune(plan: Plan, *, tell: Callable[[str], None] = lambda _: None) -> Outcome:
+def tune(
+    plan: Plan,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+    tell_skipped: Callable[[Sequence[tuple[str, str]]], None] = lambda _: None,
+) -> Outcome:
     """Do it, or go on with it.
 
     Args:
         plan: what to do.
         tell: told one line per trial.
+        tell_skipped: told which clips cannot be used, by filename and reason.
 
     Raises:
         ConfigurationError: space, recipe or data do not allow it, or the folder holds another tuning.
@@ -77,7 +83,9 @@ def tune(plan: Plan, *, tell: Callable[[str], None] = lambda _: None) -> Outcome
     check_space(plan.recipe, plan.space, plan.measure)
     shape_of(plan.recipe)
     if plan.recipe.views:
-        raise ConfigurationError("views are tuned one by one; take [[views]] out of the recipe")
+        raise ConfigurationError(
+            "views are tuned one by one: take [[views]] out of the recipe, and put one view's keys into [frontend]"
+        )
     clips = find_clips(plan.data, plan.layout)
     aside = put_aside(
         clips, plan.recipe.evaluate, final=plan.final, labelled=plan.measure == "accuracy"
@@ -101,6 +109,7 @@ def tune(plan: Plan, *, tell: Callable[[str], None] = lambda _: None) -> Outcome
             maximise=plan.measure == "accuracy",
             seed=plan.recipe.fit.seed,
         )
+        tell_skipped(bench.spectrograms(plan.recipe).skipped)
         before = _as_it_was(plan, study, bench, tell)
         with workers(bench, plan.jobs) as pool:
             _try(plan, study, bench, pool, late, tell)
@@ -113,9 +122,6 @@ def _as_it_was(plan: Plan, study: Study, bench: Bench, tell: Callable[[str], Non
     known = study.noted(AS_IT_WAS)
     if known is not None and (place / CHECKPOINT).is_file():
         return Measured(**known)
-    skipped = bench.spectrograms(plan.recipe).skipped
-    if skipped:
-        tell(f"skipped {len(skipped)} clips; the first: {skipped[0][1]}")
     measured = bench.work(plan.recipe, place)
     study.note(AS_IT_WAS, asdict(measured))
     tell(f"recipe as it is: {shown(measured, plan.measure)}")

@@ -1,4 +1,4 @@
-"""What is finished of a data set, one small file per clip in a folder beside the result.
+"""What is finished of a data set, one small file of arrays per clip in a folder beside the result.
 
 A part's name is a digest of all that decides its values, so a part is never taken for another: of a file that
 has changed, or of other options. Written whole or not at all. Not here: when parts are made or read.
@@ -74,20 +74,19 @@ class Parts:
                 path.unlink()
 
 
-def write_part(path: Path, values: NDArray[np.float32]) -> None:
-    """Write a clip's rows, ``(rows, frames, bands)``."""
+def write_part(path: Path, **arrays: NDArray[Any]) -> None:
+    """Write what was computed of a clip, by name."""
     draft = path.with_suffix(f".{os.getpid()}.part")
     with draft.open("wb") as file:
-        np.savez(file, values=values)
+        np.savez(file, allow_pickle=False, **arrays)
     draft.replace(path)
 
 
-def read_part(path: Path) -> NDArray[np.float32] | None:
-    """Read them again; None if there are none, or they are damaged."""
+def read_part(path: Path) -> dict[str, NDArray[Any]] | None:
+    """Read it again; None if there is none, or it is damaged."""
     try:
         # Opened here: of a damaged file NumPy would leave its own handle open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
-            values: NDArray[np.float32] = found["values"]
-            return values
+            return {name: found[name] for name in found.files}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
