@@ -11,7 +11,7 @@ help:
 	@echo "make test         every quick test (under 8 minutes on 2 cores)"
 	@echo "make test-system  tests that need Debian packages or minutes; says which packages it misses"
 	@echo "make lint         ruff, ruff format, mypy --strict, import-linter"
-	@echo "make bench        a log-Mel frame beside librosa, torch, scipy, kaldi-native-fbank, in one run"
+	@echo "make bench        every figure beside a peer or a limit, to bench/RESULTS.md (20 minutes on 2 idle cores)"
 	@echo "make clean        remove .venv and caches"
 
 .venv/bin/python:
@@ -46,7 +46,7 @@ test-system: .venv/.develop
 	$(BIN)/python -m pytest -m system
 
 bench: .venv/.develop
-	$(BIN)/python -W ignore bench/frontend.py
+	$(BIN)/python -m bench
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
