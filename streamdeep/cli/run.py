@@ -100,8 +100,9 @@ def run(
     Example: arecord -q -t raw -f S16_LE -r 16000 | streamdeep run - --rate 16000
     """
     given = {
-            "source": source, "model": model, "provider": provider, "bind": bind, "stream": stream, "hop_s": hop, "early_s": early or None, "pace": pace,
-            "block_size": block_size, "format": sample_format, "rate": rate, "channels": channels,
+        "source": source, "model": model, "provider": provider, "bind": bind, "stream": stream,
+        "hop_s": hop, "early_s": early or None, "pace": pace, "block_size": block_size,
+        "format": sample_format, "rate": rate, "channels": channels,
         "insecure": insecure, "wait": wait,
     }  # fmt: skip
     _run(lambda: settings_from(config, given), reloadable=config is not None, as_json=as_json)
@@ -110,10 +111,15 @@ def run(
 def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) -> None:
     from streamdeep.encoder.model import load_model
     from streamdeep.engine import Engine
+    from streamdeep.frontend.kernels import are_compiled
     from streamdeep.frontend.rows import warm_up
     from streamdeep.wire.publisher import Publisher
 
     say, settings = _Voice(as_json=as_json), read()
+    if not are_compiled():
+        say.note(
+            "compiling", "the first start on this machine compiles the front-end: some seconds"
+        )
     model = load_model(settings.model, provider=settings.provider)
     if model.complaint is not None:
         say.note("parity", model.complaint)

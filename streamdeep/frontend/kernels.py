@@ -6,8 +6,8 @@ order is fixed per frame does not, and is no slower. For the same reason there i
 lets the compiler reorder sums) and no ``prange`` (it aborts the process when two threads enter). Long
 sums are split by hand into four partial sums, so that the order is ours and the adds still overlap.
 
-Everything here releases the GIL. Compiled code is cached under the user's cache folder; the first call on
-a machine compiles for about a second.
+Everything here releases the GIL. Compiled code is cached under the user's cache folder; the first start on
+a machine compiles for some seconds.
 """
 
 import os
@@ -26,6 +26,11 @@ import numba  # noqa: E402
 import numpy as np  # noqa: E402
 import rocket_fft  # noqa: E402, F401 - registers numpy.fft with numba
 from numpy.typing import NDArray  # noqa: E402
+
+
+def are_compiled() -> bool:
+    """Whether an earlier start on this machine left compiled kernels; otherwise the next calls take seconds."""
+    return any(Path(os.environ["NUMBA_CACHE_DIR"]).glob("*/*.ring_power-*.nbi"))
 
 
 @numba.njit(cache=True, nogil=True)
