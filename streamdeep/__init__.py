@@ -2,21 +2,26 @@
 
 Sound comes in, one embedding per segment goes out over ZeroMQ. Data goes one way:
 
-    source -> ring -> pipeline (resampler -> front-end -> encoder) -> publisher ==wire==> subscriber -> head
+    source -> ring -> rack (resamplers -> front-end -> encoder, for all streams at once) -> publisher ==wire==> subscriber -> head
+
+A file is embedded through a pipeline instead, which does the same for one stream, bit for bit.
 
 Where things are:
 
     errors records config     what can go wrong, what flows, what is configured
     frontend/                 samples -> log-Mel frames
-    onnxfile                  one ONNX file, checked and run
+    onnxfile onnxgraph onnxscan providers   one ONNX file, checked and run
     accounting                where every source sample went
     audio/                    where sound comes in
     encoder/                  frames -> embeddings
     wire/                     embeddings -> other processes
     heads/                    embeddings -> labels
+    timeline                  one stream's epochs, gaps and accounts
     pipeline                  blocks in, embeddings out: no I/O, no threads
+    rack/                     many streams side by side: one batch for all
     stream                    one source on its way to the wire
     engine                    threads and lifecycle around streams
+    bench/                    what this machine can do with a model
     cli/                      the commands a user types
 
 Importing this package opens nothing and imports none of the above.
