@@ -8,6 +8,7 @@ gives, and each stream's status once a second. Nothing here computes.
 import contextlib
 import heapq
 import socket
+import sys
 import threading
 import time
 from collections import deque
@@ -24,6 +25,7 @@ from streamdeep.wire.publisher import Publisher
 STATUS_PERIOD_NS = 1_000_000_000
 SERVICE_PERIOD_NS = 5_000_000
 """How often subscribers' joins are looked at while there is work to do."""
+SWITCH_INTERVAL_S = 0.0005
 RING_S = 10.0
 """How long the engine may be held up before a live source loses samples."""
 
@@ -169,6 +171,8 @@ class Engine:
             SourceError: a source failed; the others were brought to their end, and everything captured was
                 published.
         """
+        # Whoever computes in Python in another thread gives way after this, instead of 5 ms.
+        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_INTERVAL_S))
         try:
             self._loop()
         finally:

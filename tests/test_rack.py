@@ -11,7 +11,7 @@ from tiny import FRONTEND, RATE_HZ, SEGMENT, noise, tiny_model
 from streamdeep.config import SegmentLevel, View
 from streamdeep.errors import ConfigurationError
 from streamdeep.pipeline import Pipeline
-from streamdeep.rack.rack import Rack
+from streamdeep.rack.rack import GATHERING_S, Rack
 from streamdeep.records import Block, Flag
 
 SECOND_NS = 1_000_000_000
@@ -190,19 +190,25 @@ def test_a_ring_that_was_full_gives_an_epoch_and_every_sample_is_somewhere():
         assert ledger.dropped["overflow"] >= 5000
 
 
-def test_frames_wait_for_others_that_are_about_to_come_but_not_beyond_the_budget():
+def test_frames_wait_for_others_to_share_a_call_but_not_beyond_the_budget():
     rack = Rack(tiny_model())
-    slots = [rack.open(RATE_HZ, 1, ring_s=1.0) for _ in range(20)]
+    slots = [rack.open(RATE_HZ, 1, ring_s=1.0) for _ in range(80)]
     now_ns = SECOND_NS
-    slots[0].source.write(noise(320), now_ns)  # a whole frame
-    assert rack.look(now_ns)[0].delay_s == 0.0  # nothing is known of the others
-    for slot in slots[1:10]:
-        slot.source.write(noise(320 - 16), now_ns)  # 2 ms short of one
-    for slot in slots[10:]:
-        slot.source.write(noise(160), now_ns)  # 20 ms short
+    assert rack.look(now_ns)[0].delay_s is None
+    slots[0].source.write(noise(320), now_ns - 15_000_000)  # complete, and seen 15 ms later
     delay_s = rack.look(now_ns)[0].delay_s
-    assert delay_s == pytest.approx(0.002, abs=1e-4)
-    assert rack.look(now_ns + 2_000_000)[0].delay_s == 0.0
+    assert 0.0 < delay_s <= GATHERING_S
+    assert rack.look(now_ns + int(GATHERING_S * 1e9))[0].delay_s == 0.0
+    for slot in slots[1:]:
+        slot.source.write(noise(320), now_ns)
+    outlook, _ = rack.look(now_ns)  # enough for a batch
+    assert outlook.delay_s == 0.0
+    n_turns = 0
+    while outlook.delay_s == 0.0:
+        rack.turn(outlook, now_ns)
+        outlook, n_turns = rack.look(now_ns)[0], n_turns + 1
+    assert n_turns == 3  # of 21 streams with up to 3 open segments each
+    assert 0.0 < outlook.delay_s <= GATHERING_S  # the rest may wait anew
 
 
 def test_few_streams_never_wait_for_each_other():

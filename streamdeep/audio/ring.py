@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeep.frontend.kernels import fill_rings
 from streamdeep.records import Block
 
 
@@ -83,7 +84,7 @@ class RingArray:
     def write(
         self, rings: Sequence["Ring"], samples: NDArray[np.float32], captured_ns: int
     ) -> None:
-        """Put the same samples into several rings, as :meth:`Ring.write` into each; a fifth of its time.
+        """Put the same samples into several rings, as :meth:`Ring.write` into each; without the GIL.
 
         Args:
             rings: of this array, each once; all written by the caller's thread.
@@ -97,17 +98,12 @@ class RingArray:
             for ring in rings:
                 ring.write(samples, captured_ns)
             return
-        # Slices one by one: less than half the time of one indexed assignment.
-        for slot, count in zip(slots.tolist(), written.tolist(), strict=True):
-            begin = count % self.capacity_samples
-            head = min(n_samples, self.capacity_samples - begin)
-            row = self.samples[slot]
-            row[begin : begin + head] = samples[:head]
-            row[: n_samples - head] = samples[head:]
-            self.clocks[slot] = (count + n_samples, captured_ns)
+        fill_rings(self.samples, slots, written, np.ascontiguousarray(samples))
+        self.clocks[slots] = np.stack((written + n_samples, np.full_like(written, captured_ns)), 1)
         self.written[slots] = written + n_samples
-        for index in np.flatnonzero(written + n_samples >= self.wanted[slots]).tolist():
-            rings[index].wake()
+        due = np.flatnonzero(written + n_samples >= self.wanted[slots]).tolist()
+        for wake in dict.fromkeys(rings[index].wake for index in due):  # most share one
+            wake()
 
     def release(self, slot: int) -> None:
         """Give a slot back; nobody may write to it any more, see :meth:`Ring.leave`."""

@@ -388,3 +388,27 @@ def ring_levels(
         for channel in range(len(samples)):
             total += _dot(samples[channel], samples[channel], skipped, skipped, overlap - skipped)
         damaged[row] = not (peak < full_scale and np.isfinite(total))
+
+
+@numba.njit(cache=True, nogil=True)
+def fill_rings(
+    rings: NDArray[np.float32],
+    slots: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    samples: NDArray[np.float32],
+) -> None:
+    """Put the same samples into several rings.
+
+    Args:
+        rings: ``(slots, capacity, channels)``, written.
+        slots: which.
+        counts: of the samples that each holds already.
+        samples: ``(samples, channels)``, no more than fit.
+    """
+    capacity, n_samples = rings.shape[1], len(samples)
+    for row in range(len(slots)):
+        ring = rings[slots[row]]
+        begin = counts[row] % capacity
+        head = min(n_samples, capacity - begin)
+        ring[begin : begin + head] = samples[:head]
+        ring[: n_samples - head] = samples[head:]

@@ -25,8 +25,8 @@ from streamdeep.rack.shelf import Shelf, Survey
 from streamdeep.rack.slot import Slot
 
 GATHERING_S = 0.005
-"""So long a complete frame may wait for others that are about to be complete."""
-WORTH_GATHERING = 16
+"""So long complete frames may wait for others, to share a call."""
+WORTH_GATHERING = 32
 """With fewer streams than this, sharing a call saves less than waiting costs."""
 _RESUME_INTERVAL_NS = 20_000_000
 
@@ -77,6 +77,7 @@ class Rack:
         self._most_streams = max(1, BATCH_ROWS // Lanes(self.segment).n_lanes)
         self._resting: list[Slot] = []
         self._resume_ns = 0
+        self._seen_ns: int | None = None  # when complete frames were first seen that still wait
         self._overload = Overload(self._config.sample_rate_hz / self._config.hop_samples)
 
     def open(
@@ -130,15 +131,21 @@ class Rack:
         ready = n_frames > 0
         n_ready = int(np.count_nonzero(ready))
         if n_ready == 0:
+            self._seen_ns = None
             return Outlook(surveys, None, 0.0)
         n_streams = sum(np.count_nonzero(shelf.slots >= 0) for shelf in self._places.shelves)
+        if self._seen_ns is None:
+            self._seen_ns = now_ns
         due_ns = np.concatenate([survey.due_ns for survey in surveys])
-        oldest_ns = int(due_ns[ready].min())
-        deadline_ns, delay_s = oldest_ns + round(GATHERING_S * 1e9), 0.0
+        lag_s = (now_ns - int(due_ns[ready].min())) / 1e9
+        delay_s = 0.0
         if n_ready < self._most_streams and n_streams >= WORTH_GATHERING:
-            coming = due_ns[~ready & (due_ns <= deadline_ns) & (due_ns > now_ns)]
-            delay_s = (int(coming.max(initial=now_ns)) - now_ns) / 1e9
-        return Outlook(surveys, delay_s, (now_ns - oldest_ns) / 1e9)
+            # Until the time is up, or about as many are complete as one batch takes.
+            hop_s = self._config.hop_samples / self._config.sample_rate_hz
+            filling_s = (self._most_streams - n_ready) * hop_s / n_streams
+            left_s = GATHERING_S - (now_ns - self._seen_ns) / 1e9
+            delay_s = max(0.0, min(left_s, filling_s))
+        return Outlook(surveys, delay_s, lag_s)
 
     # --- a turn ------------------------------------------------------------------------------------------
 
@@ -147,6 +154,7 @@ class Rack:
         picked = self._pick(outlook.surveys)
         if not picked:
             return []
+        self._seen_ns = None
         began_ns = time.monotonic_ns()
         numbers = np.concatenate(
             [self._places.shelves[index].slots[places] for index, places in picked]
@@ -192,16 +200,14 @@ class Rack:
     def _pick(self, surveys: list[Survey]) -> list[tuple[int, NDArray[np.int64]]]:
         """Shelves, and places on them, whose next frame was complete first; one batch of them."""
         ready = [np.flatnonzero(survey.n_frames) for survey in surveys]
-        n_ready = sum(map(len, ready))
-        if n_ready > self._most_streams:
+        if sum(map(len, ready)) > self._most_streams:
             due_ns = np.concatenate(
                 [survey.due_ns[places] for survey, places in zip(surveys, ready, strict=True)]
             )
-            latest = np.partition(due_ns, self._most_streams - 1)[self._most_streams - 1]
-            ready = [
-                places[survey.due_ns[places] <= latest]
-                for survey, places in zip(surveys, ready, strict=True)
-            ]
+            first = np.zeros(len(due_ns), dtype=np.bool_)
+            first[np.argpartition(due_ns, self._most_streams)[: self._most_streams]] = True
+            parts = np.split(first, np.cumsum([len(places) for places in ready])[:-1])
+            ready = [places[part] for places, part in zip(ready, parts, strict=True)]
         return [(index, places) for index, places in enumerate(ready) if len(places)]
 
     def _frames(
