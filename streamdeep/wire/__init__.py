@@ -18,6 +18,7 @@ holding      embeddings wait for the description of their model
 connection   the receiving sockets, brought back when libzmq gives up on them
 tally        the subscriber's books
 subscriber   what a listener receives through
+conformance  every kind of message, odd ones included, to test listeners with
 
 A listener needs this package, numpy, pyzmq and msgpack: no compiler, no model runtime, no sound card.
 """
