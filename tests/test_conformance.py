@@ -14,8 +14,9 @@ from streamdeep.wire.conformance.cases import all_cases
 from streamdeep.wire.conformance.judge import judge
 from streamdeep.wire.messages import unpack
 
-GOLDEN = Path(__file__).parent / "golden" / "conformance_v1"
-CLIENT = Path(__file__).parent / "conformance_client.py"
+ROOT = Path(__file__).resolve().parents[1]
+GOLDEN = ROOT / "tests" / "golden" / "conformance_v1"
+CLIENT = ROOT / "tests" / "conformance_client.py"
 CASES = all_cases(Moment())
 
 
@@ -64,6 +65,11 @@ def test_the_played_bytes_are_the_released_ones():
         assert case.refused == about["refused"], case.name
         if len(data) < 65_536:
             assert (GOLDEN / f"{case.name}.bin").read_bytes() == data
+
+
+def test_every_case_is_documented_in_its_order():
+    rows = [f"| `{case.name}` | {case.about} |" for case in CASES]
+    assert "\n".join(rows) in (ROOT / "docs" / "conformance.md").read_text()
 
 
 def test_every_kind_is_played():
