@@ -3,6 +3,7 @@
 import hashlib
 import json
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -96,6 +97,25 @@ def test_our_own_subscriber_passes_over_a_real_socket(command):
     assert [one for one in found if not one["passed"]] == []
     assert [one["case"] for one in found] == [case.name for case in CASES]
     assert (code, err) == (0, "")
+
+
+def test_without_a_client_to_start_it_plays_to_whoever_connects():
+    pipe = subprocess.PIPE
+    play = [sys.executable, "-m", "streamdeep", "conformance", "--json"]
+    with subprocess.Popen(play, stdout=pipe, stderr=pipe, text=True) as player:
+        endpoint = player.stderr.readline().split()[2]
+        with subprocess.Popen([sys.executable, CLIENT, endpoint], stdout=pipe, text=True) as client:
+            out, _ = player.communicate(timeout=60)
+            lines = []
+            for line in client.stdout:
+                lines.append(json.loads(line))
+                if lines[-1]["stream"] == "end":
+                    break
+            client.kill()
+    assert player.returncode == 0
+    told = [json.loads(line) for line in out.splitlines()]
+    assert [one["case"] for one in told] == [case.name for case in CASES]
+    assert faults(lines) == {}
 
 
 def test_right_lines_pass():

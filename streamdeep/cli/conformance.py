@@ -82,7 +82,7 @@ class _Client:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("conformance", context_settings={"ignore_unknown_options": True})(conformance)
+    app.command("conformance")(conformance)
 
 
 def conformance(
