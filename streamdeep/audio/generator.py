@@ -12,7 +12,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeep.audio.ring import Ring
+from streamdeep.audio.ring import Ring, RingArray
 
 BLOCK_S = 0.01
 FEWEST_GROUPS = 8
@@ -116,6 +116,9 @@ class Generator:
     def _begin(self) -> None:
         for source in self._sources:
             source.started.wait()
+        # Compiled now and not under way: that takes seconds on a new machine.
+        spare = RingArray(1, 1, self._n_channels, self._sample_rate_hz)
+        spare.write([spare.open()], np.zeros((1, self._n_channels), np.float32), 0)
         by_array: dict[int, list[NoiseSource]] = {}
         for source in self._sources:
             by_array.setdefault(id(_ring(source).array), []).append(source)
