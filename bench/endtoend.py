@@ -101,7 +101,7 @@ def measure(transport, seconds):
     from bench.wire import embedding_message
     from streamdeep.encoder.model import load_model
     from streamdeep.engine import Engine
-    from streamdeep.frontend.logmel import warm_up
+    from streamdeep.frontend.rows import warm_up
     from streamdeep.wire.messages import pack
     from streamdeep.wire.publisher import Publisher
 

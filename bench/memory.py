@@ -40,7 +40,7 @@ def child(n_streams: int, rate_hz: int, seconds: float) -> None:
     """In a process of its own: an engine with streams, fed as live sound; prints what it occupies and uses."""
     from streamdeep.encoder.model import load_model
     from streamdeep.engine import Engine
-    from streamdeep.frontend.logmel import warm_up
+    from streamdeep.frontend.rows import warm_up
     from streamdeep.wire.publisher import Publisher
 
     model = load_model()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamdeep.audio.generator import BLOCK_S, FEWEST_GROUPS, Generator
@@ -36,6 +36,7 @@ def state(array, rings):
     return [np.array(found).tolist() for found in counters], jumps, [r.unreported for r in rings]
 
 
+@settings(deadline=None)  # the first write on a machine compiles
 @given(
     st.lists(
         st.one_of(

@@ -83,6 +83,9 @@ class Generator:
         self._writing = threading.Lock()
         self._turn = 0
         self._began_ns = 0
+        # Compiled now and not under way: that takes seconds on a new machine.
+        spare = RingArray(1, 1, self._n_channels, self._sample_rate_hz)
+        spare.write([spare.open()], np.zeros((1, self._n_channels), np.float32), 0)
 
     def source(self, name: str) -> NoiseSource:
         """One more source; before ``run``."""
@@ -116,9 +119,6 @@ class Generator:
     def _begin(self) -> None:
         for source in self._sources:
             source.started.wait()
-        # Compiled now and not under way: that takes seconds on a new machine.
-        spare = RingArray(1, 1, self._n_channels, self._sample_rate_hz)
-        spare.write([spare.open()], np.zeros((1, self._n_channels), np.float32), 0)
         by_array: dict[int, list[NoiseSource]] = {}
         for source in self._sources:
             by_array.setdefault(id(_ring(source).array), []).append(source)

@@ -139,7 +139,7 @@ def _start_up(load: Load) -> tuple[dict[str, float], "Model"]:
     began_s = time.monotonic()
     import streamdeep.engine  # noqa: F401
     from streamdeep.encoder.model import load_model
-    from streamdeep.frontend.logmel import warm_up
+    from streamdeep.frontend.rows import warm_up
 
     imported_s = time.monotonic()
     model = load_model(Path(load.model) if load.model else None)

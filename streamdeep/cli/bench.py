@@ -108,7 +108,7 @@ def _plan(
     from streamdeep.bench.plan import Plan
     from streamdeep.config import hop_frames_from_seconds
     from streamdeep.encoder.model import load_model
-    from streamdeep.frontend.logmel import warm_up
+    from streamdeep.frontend.rows import warm_up
 
     model = load_model(path)
     frontend = model.contract.frontend
