@@ -103,7 +103,7 @@ def _load(
             continue
         present = samples[channel, start : start + len(frame)]
         before = samples[channel, start - 1 : start - 1 + len(frame)]
-        if first and pre_emphasis == 0.0:  # what most models have, in half the time
+        if first and pre_emphasis == 0.0:  # what most models have
             for i in range(len(frame)):
                 frame[i] = weight * present[i]
         elif first:
