@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from streamdeep.audio.sources import Source
+from streamdeep.audio.source import Source
 from streamdeep.encoder.model import Model
 from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep.rack.rack import Rack

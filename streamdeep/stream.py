@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 
 from streamdeep import __version__
-from streamdeep.audio.sources import Source
+from streamdeep.audio.source import Source
 from streamdeep.config import SegmentConfig
 from streamdeep.encoder.model import Model
 from streamdeep.rack.result import Restart, Result

@@ -1,6 +1,6 @@
 """Where sound comes in.
 
-sources      what a user types -> a source
+source       what the engine asks of anything that sound comes from
 file         sound files, whole or as a source
 pcm          raw samples on standard input
 microphone   PortAudio; the only module that knows sounddevice

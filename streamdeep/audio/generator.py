@@ -21,7 +21,7 @@ LEVEL = 0.05
 
 
 class NoiseSource:
-    """A source that a generator writes for; see :class:`streamdeep.audio.sources.Source`.
+    """A source that a generator writes for; see :class:`streamdeep.audio.source.Source`.
 
     Attributes:
         ring: what is written; None before the engine started it.

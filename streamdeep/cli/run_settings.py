@@ -14,7 +14,7 @@ class SourceSettings(Strict):
     """One source.
 
     Attributes:
-        source: see :mod:`streamdeep.audio.sources`.
+        source: see :mod:`streamdeep.intake.opening`.
         stream: name on the wire; None is host and source.
         block_size: samples per block.
         format: of raw PCM.

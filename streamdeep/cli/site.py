@@ -9,7 +9,7 @@ from streamdeep.cli.run_settings import RunSettings, SourceSettings
 from streamdeep.errors import StreamdeepError
 
 if TYPE_CHECKING:
-    from streamdeep.audio.sources import Source
+    from streamdeep.audio.source import Source
     from streamdeep.engine import Engine
     from streamdeep.stream import Stream
 
@@ -111,7 +111,7 @@ class Site:
         self._running[settings] = self._engine.add(name, source)
 
     def _open(self, found: SourceSettings) -> "Source":
-        from streamdeep.audio.sources import open_source
+        from streamdeep.intake.opening import open_source
 
         return open_source(
             found.source,

@@ -8,35 +8,12 @@ A source owns its thread and writes into a ring; nothing else is asked of it.
 """
 
 from pathlib import Path
-from typing import Protocol
 
 from streamdeep.audio.file import FileSource, Pace
 from streamdeep.audio.microphone import MicrophoneSource
 from streamdeep.audio.pcm import PcmSource, SampleFormat
-from streamdeep.audio.ring import Ring
+from streamdeep.audio.source import Source
 from streamdeep.errors import ConfigurationError
-
-
-class Source(Protocol):
-    """Where sound comes from.
-
-    Attributes:
-        name: for the stream's default name.
-        sample_rate_hz: rate of what it writes.
-        n_channels: channels of what it writes.
-        live: samples come when they happen, not when they are wanted.
-    """
-
-    name: str
-    sample_rate_hz: int
-    n_channels: int
-    live: bool
-
-    def start(self, ring: Ring) -> None:
-        """Begin to write into the ring; close it at the end."""
-
-    def stop(self) -> None:
-        """Stop writing; nothing is written after it returns."""
 
 
 def open_source(

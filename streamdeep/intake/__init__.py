@@ -1,0 +1,4 @@
+"""How a source is found by what a user calls it.
+
+opening      what a user types -> a source
+"""
