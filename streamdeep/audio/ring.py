@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeep.frontend.kernels import fill_rings
+from streamdeep.frontend.kernels.rings import fill_rings
 from streamdeep.records import Block
 
 

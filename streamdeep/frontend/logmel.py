@@ -10,77 +10,55 @@ from numpy.typing import NDArray
 from streamdeep.config import FrontendConfig, View
 from streamdeep.errors import StageClosedError
 from streamdeep.frontend.channels import fusion_weights
-from streamdeep.frontend.kernels import hop_levels, power_frames
+from streamdeep.frontend.kernels.levels import hop_levels
+from streamdeep.frontend.kernels.spectra import Transforms, power_frames
 from streamdeep.frontend.mel import bank_for
 from streamdeep.frontend.normalise import fixed_frames
 from streamdeep.records import Frames
 
 
-class ViewGroup:
-    """Views of equal window and transform: they share the FFTs."""
-
-    def __init__(
-        self, views: list[tuple[int, View]], config: FrontendConfig, n_channels: int
-    ) -> None:
-        view = views[0][1]
-        self.delay = (
-            config.longest_window_samples - view.window_samples
-        )  # every frame ends at the same sample
-        self.fft_samples = view.transform_samples
-        # Periodic Hann; a full-scale sine in a bin has power (sum(window) / 2)^2, which becomes 1.
-        self.window = 0.5 - 0.5 * np.cos(
-            2.0 * np.pi * np.arange(view.window_samples) / view.window_samples
-        )
-        self.scale = 4.0 / float(self.window.sum()) ** 2
-        wanted = np.array([fusion_weights(view.channel, n_channels) for _, view in views])
-        if config.fusion == "spectra":
-            used = np.flatnonzero(wanted.any(axis=0))
-            self.load_weights = np.eye(n_channels)[used]
-            self.mix_weights = np.ascontiguousarray(wanted[:, used])
-        else:  # one channel view: fuse samples, transform once
-            self.load_weights = wanted[:1].copy()
-            self.mix_weights = np.ones((len(views), 1))
-        banks = [bank_for(view, config.sample_rate_hz) for _, view in views]
-        self.band_views = np.repeat(np.arange(len(views)), [view.width for _, view in views])
-        self.band_starts = np.concatenate([bank.starts for bank in banks])
-        self.band_counts = np.concatenate([bank.counts for bank in banks])
-        self.band_columns = np.concatenate(
-            [column + np.arange(view.width) for column, view in views]
-        )
-        self.bank_weights = np.concatenate([bank.weights for bank in banks])
-
-    def fill(
-        self, samples: NDArray[np.float64], config: FrontendConfig, power: NDArray[np.float64]
-    ) -> None:
-        """Compute these views' columns of ``(frames, features)`` power from ``(channels, 1 + samples)``."""
-        power_frames(
-            samples,
-            1 + self.delay,
-            config.hop_samples,
-            self.window,
-            self.fft_samples,
-            config.pre_emphasis,
-            config.remove_frame_mean,
-            self.scale,
-            self.load_weights,
-            self.mix_weights,
-            self.band_views,
-            self.band_starts,
-            self.band_counts,
-            self.band_columns,
-            self.bank_weights,
-            power,
-        )
+def _transforms(
+    views: list[tuple[int, View]], config: FrontendConfig, n_channels: int
+) -> Transforms:
+    """What views of equal window and transform share; each stands beside its first column."""
+    view = views[0][1]
+    # Periodic Hann; a full-scale sine in a bin has power (sum(window) / 2)^2, which becomes 1.
+    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(view.window_samples) / view.window_samples)
+    wanted = np.array([fusion_weights(view.channel, n_channels) for _, view in views])
+    if config.fusion == "spectra":
+        used = np.flatnonzero(wanted.any(axis=0))
+        load_weights = np.eye(n_channels)[used]
+        mix_weights = np.ascontiguousarray(wanted[:, used])
+    else:  # one channel view: fuse samples, transform once
+        load_weights = wanted[:1].copy()
+        mix_weights = np.ones((len(views), 1))
+    banks = [bank_for(view, config.sample_rate_hz) for _, view in views]
+    return Transforms(
+        delay=config.longest_window_samples - view.window_samples,
+        hop_samples=config.hop_samples,
+        window=window,
+        fft_samples=view.transform_samples,
+        pre_emphasis=config.pre_emphasis,
+        remove_frame_mean=config.remove_frame_mean,
+        scale=4.0 / float(window.sum()) ** 2,
+        load_weights=load_weights,
+        mix_weights=mix_weights,
+        band_views=np.repeat(np.arange(len(views)), [view.width for _, view in views]),
+        band_starts=np.concatenate([bank.starts for bank in banks]),
+        band_counts=np.concatenate([bank.counts for bank in banks]),
+        band_columns=np.concatenate([column + np.arange(view.width) for column, view in views]),
+        bank_weights=np.concatenate([bank.weights for bank in banks]),
+    )
 
 
-def view_groups(config: FrontendConfig, n_channels: int) -> list[ViewGroup]:
+def plan_transforms(config: FrontendConfig, n_channels: int) -> list[Transforms]:
     """The views of a front-end, by what they share."""
     groups: dict[tuple[int, int], list[tuple[int, View]]] = {}
     column = 0
     for view in config.views:
         groups.setdefault((view.window_samples, view.transform_samples), []).append((column, view))
         column += view.width
-    return [ViewGroup(views, config, n_channels) for views in groups.values()]
+    return [_transforms(views, config, n_channels) for views in groups.values()]
 
 
 class LogMel:
@@ -93,7 +71,7 @@ class LogMel:
     def __init__(self, config: FrontendConfig, n_channels: int = 1) -> None:
         self.config = config
         self.n_channels = n_channels
-        self._groups = view_groups(config, n_channels)
+        self._plans = plan_transforms(config, n_channels)
         self.reset()
 
     def reset(self) -> None:
@@ -127,8 +105,8 @@ class LogMel:
         if n_frames == 0:
             return []
         power = np.empty((n_frames, self.config.n_features))
-        for group in self._groups:
-            group.fill(self._samples, self.config, power)
+        for plan in self._plans:
+            power_frames(self._samples, plan, power)
         energies, peaks = np.empty(n_frames), np.empty(n_frames)
         newest_hop = 1 + self.config.longest_window_samples - self.config.hop_samples
         hop_levels(self._samples, newest_hop, self.config.hop_samples, energies, peaks)

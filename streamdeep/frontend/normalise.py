@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeep.config import FrontendConfig, SegmentLevel
-from streamdeep.frontend.kernels import fixed_level
+from streamdeep.frontend.kernels.levels import fixed_level
 
 SILENCE_POWER = 1e-12
 """-120 dBFS in the loudest band: below it there is nothing but rounding noise to stretch."""

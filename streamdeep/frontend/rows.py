@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from streamdeep.config import FrontendConfig
 from streamdeep.frontend.damage import FULL_SCALE
-from streamdeep.frontend.kernels import ring_levels, ring_power
-from streamdeep.frontend.logmel import view_groups
+from streamdeep.frontend.kernels.rings import ring_levels, ring_power
+from streamdeep.frontend.logmel import plan_transforms
 from streamdeep.frontend.normalise import fixed_frames
 
 
@@ -25,7 +25,7 @@ class FrameRows:
 
     def __init__(self, config: FrontendConfig, n_channels: int) -> None:
         self.config = config
-        self._groups = view_groups(config, n_channels)
+        self._plans = plan_transforms(config, n_channels)
 
     def levels(
         self,
@@ -69,29 +69,8 @@ class FrameRows:
         The arguments are those of :meth:`levels`.
         """
         power = np.empty((len(slots), n_frames, self.config.n_features))
-        for group in self._groups:
-            ring_power(
-                rings,
-                slots,
-                starts,
-                fresh,
-                n_frames,
-                self.config.longest_window_samples,
-                self.config.hop_samples,
-                group.window,
-                group.fft_samples,
-                self.config.pre_emphasis,
-                self.config.remove_frame_mean,
-                group.scale,
-                group.load_weights,
-                group.mix_weights,
-                group.band_views,
-                group.band_starts,
-                group.band_counts,
-                group.band_columns,
-                group.bank_weights,
-                power,
-            )
+        for plan in self._plans:
+            ring_power(rings, slots, starts, fresh, plan, power)
         if not self.config.causal:
             return power
         return fixed_frames(power.reshape(-1, power.shape[2]), self.config).reshape(power.shape)
