@@ -17,9 +17,12 @@ from streamdeep.rack.shelf import Shelf
 from streamdeep.rack.slot import Slot
 from streamdeep.timeline import Timeline
 
-MOST_PLACES = 64
-SHELF_BYTES = 64_000_000
-"""Address space of a shelf; memory is used as rings fill."""
+FIRST_PLACES = 64
+GROWTH = 4
+"""A further shelf makes the places so many times as many: a batch then takes its rows from few shelves, each of
+which costs calls of its own. Places that nobody took cost address space only."""
+FIRST_SHELF_BYTES = 64_000_000
+MOST_SHELF_BYTES = 1_000_000_000
 
 
 class Places:
@@ -97,26 +100,33 @@ class Places:
         return self._slots.index(None)
 
     def _shelf(self, capacity: int, n_channels: int) -> Shelf:
-        for shelf in self.shelves:
-            array = shelf.array
-            if (array.capacity_samples, array.n_channels) == (capacity, n_channels) and (
-                not array.full
-            ):
+        wanted = (capacity, n_channels)
+        alike = [
+            shelf
+            for shelf in self.shelves
+            if (shelf.array.capacity_samples, shelf.array.n_channels) == wanted
+        ]
+        for shelf in alike:
+            if not shelf.array.full:
                 return shelf
-        n_places = _n_places(capacity, n_channels)
+        n_places = _n_places(capacity, n_channels, sum(len(shelf.slots) for shelf in alike))
         self.shelves.append(Shelf(self._config, n_places, capacity, n_channels))
         return self.shelves[-1]
 
     def _inlet(self, capacity: int, n_channels: int, sample_rate_hz: int) -> int:
-        wanted = (capacity, n_channels, sample_rate_hz)
+        wanted, n_alike = (capacity, n_channels, sample_rate_hz), 0
         for index, array in enumerate(self.inlets):
-            shape = (array.capacity_samples, array.n_channels, array.sample_rate_hz)
-            if shape == wanted and not array.full:
-                return index
-        n_places = _n_places(capacity, n_channels)
+            if (array.capacity_samples, array.n_channels, array.sample_rate_hz) == wanted:
+                if not array.full:
+                    return index
+                n_alike += len(array.written)
+        n_places = _n_places(capacity, n_channels, n_alike)
         self.inlets.append(RingArray(n_places, capacity, n_channels, sample_rate_hz))
         return len(self.inlets) - 1
 
 
-def _n_places(capacity_samples: int, n_channels: int) -> int:
-    return max(1, min(MOST_PLACES, SHELF_BYTES // (4 * capacity_samples * n_channels)))
+def _n_places(capacity_samples: int, n_channels: int, n_before: int) -> int:
+    ring_bytes = 4 * capacity_samples * n_channels
+    if not n_before:
+        return max(1, min(FIRST_PLACES, FIRST_SHELF_BYTES // ring_bytes))
+    return max(1, min((GROWTH - 1) * n_before, MOST_SHELF_BYTES // ring_bytes))
