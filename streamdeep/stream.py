@@ -57,7 +57,7 @@ class Stream:
         self._publisher = publisher
         self._model = model
         self._segment = segment
-        self._offline = Flag.OFFLINE if offline else Flag(0)
+        self._offline = offline
         self._began_ns = time.monotonic_ns()
 
     @property
@@ -165,7 +165,9 @@ class Stream:
         captured_ns = clock_ns - newer * 1_000_000_000 // embedding.sample_rate_hz
         self._publisher.publish_embedding(
             self.name,
-            replace(embedding, flags=embedding.flags | self._offline),
+            replace(embedding, flags=embedding.flags | Flag.OFFLINE)
+            if self._offline
+            else embedding,
             model=self._model.short_digest,
             captured_monotonic_ns=captured_ns,
             stages_ns={"capture": max(0, taken_ns - captured_ns), **stages_ns},

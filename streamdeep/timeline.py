@@ -3,6 +3,8 @@
 Counting only, and a few times per embedding, never per frame. Not here: samples, frames and vectors.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -104,14 +106,16 @@ class Timeline:
             self.next_sample or 0,
         )
         flags = Flag(0)
-        for flag, raised in (
-            (Flag.PARTIAL, segment.partial),
-            (Flag.EARLY, segment.early),
-            (Flag.GAP_ESTIMATED, self._gap_estimated),
-            (Flag.CLIPPED, self._clipped.any_in(start, stop)),
-            (Flag.NONFINITE, self._nonfinite.any_in(start, stop)),
-        ):
-            flags |= flag if raised else Flag(0)
+        if segment.partial:
+            flags |= Flag.PARTIAL
+        if segment.early:
+            flags |= Flag.EARLY
+        if self._gap_estimated:
+            flags |= Flag.GAP_ESTIMATED
+        if self._clipped.any_in(start, stop):
+            flags |= Flag.CLIPPED
+        if self._nonfinite.any_in(start, stop):
+            flags |= Flag.NONFINITE
         gap_samples = 0
         if not segment.early:
             self._account.embed(start, stop)
@@ -144,4 +148,4 @@ class Timeline:
 
 
 def _decibels(factor: float, value: float) -> float:
-    return max(-200.0, factor * float(np.log10(max(value, 1e-30))))
+    return max(-200.0, factor * math.log10(max(value, 1e-30)))

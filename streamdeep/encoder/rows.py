@@ -177,8 +177,9 @@ class LaneRows:
         partial: bool = False,
     ) -> EncodedSegment:
         places = np.arange(start, start + n_frames) % self._energies.shape[1]
-        energy, peak = self._energies[slot, places].mean(), self._peaks[slot, places].max()
-        return EncodedSegment(vector, start, n_frames, float(energy), float(peak), partial, early)
+        energy = float(np.add.reduce(self._energies[slot, places])) / n_frames
+        peak = float(np.maximum.reduce(self._peaks[slot, places]))
+        return EncodedSegment(vector, start, n_frames, energy, peak, partial, early)
 
     def flush(self, slot: int) -> list[EncodedSegment]:
         """Close the oldest open segment where it holds frames of no embedding yet."""

@@ -63,6 +63,8 @@ class Marks:
 
     def any_in(self, start: int, stop: int) -> bool:
         """Whether a mark lies in ``[start, stop)``."""
+        if not len(self._samples):
+            return False
         first, last = np.searchsorted(self._samples, (start, stop))
         return bool(last > first)
 

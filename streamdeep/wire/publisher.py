@@ -30,7 +30,7 @@ from streamdeep.wire.kinds import (
     ModelMessage,
     StatusMessage,
 )
-from streamdeep.wire.messages import pack, topic_of
+from streamdeep.wire.messages import pack
 from streamdeep.wire.outbox import Outbox
 from streamdeep.wire.repeats import Repeats
 from streamdeep.wire.security import check_bind
@@ -331,7 +331,7 @@ class Publisher:
     def _send_new(self, message: Message, *, keep: bool = False) -> None:
         # Packed first: a message that is refused uses up no sequence number.
         frames = pack(message)
-        topic = topic_of(message)
+        topic = frames[0].decode()
         self._sequences[message.stream][topic] = message.sequence
         self._outbox.send(frames)
         if keep:

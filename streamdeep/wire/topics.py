@@ -8,6 +8,7 @@ what travels under a topic (:mod:`streamdeep.wire.kinds`).
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from streamdeep.errors import MessageError
 
@@ -45,6 +46,7 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=4096)  # a program meets the same topics again and again
 def parse_topic(topic: bytes) -> Topic:
     """Take a topic apart.
 
