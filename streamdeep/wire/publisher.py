@@ -9,13 +9,13 @@ are (:mod:`streamdeep.wire.messages`), where one may listen (:mod:`streamdeep.wi
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Self, Unpack
 
 import numpy as np
 
-from streamdeep.records import Embedding, Flag
+from streamdeep.records import Embedding, Flag, Sound
 from streamdeep.wire.host import this_host
 from streamdeep.wire.kinds import (
     SESSION_BYTES,
@@ -259,14 +259,16 @@ class Publisher:
         head: str,
         label: str,
         probabilities: Mapping[str, float],
+        sounds: Sequence[Sound] | None = None,
     ) -> None:
-        """Send what a head made of an embedding, under the embedding's stream.
+        """Send what a head made of an embedding, under the embedding's stream; the last is repeated for joiners.
 
         Args:
             about: the embedding as it was received.
             head: the head's name.
             label: its decision.
             probabilities: label to probability.
+            sounds: see :class:`~streamdeep.wire.kinds.LabelMessage`.
 
         Raises:
             ValueError: a value that the protocol does not allow.
@@ -284,7 +286,9 @@ class Publisher:
                 model=about.model,
                 label=label,
                 probabilities={name: float(chance) for name, chance in probabilities.items()},
-            )
+                sounds=None if sounds is None else tuple(sounds),
+            ),
+            keep=True,
         )
 
     def service(self) -> None:
