@@ -1,68 +1,37 @@
-"""``streamdeep classify``: listen to an engine and say what it hears."""
+"""``streamdeep classify``: listen to an engine and say what it hears.
 
+What a sound is, and when it begins and ends, is decided in :mod:`streamdeep.labelling`; here it is taken from
+one socket and given to a screen, files and another socket.
+"""
+
+import contextlib
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 
+from streamdeep.cli.classify_screen import table
+from streamdeep.cli.classify_settings import ClassifySettings, settings_from
+from streamdeep.cli.stopping import Stopping
 from streamdeep.errors import ConfigurationError
-from streamdeep.heads.head import Head, load_head
+from streamdeep.heads.head import load_head
+from streamdeep.labelling.formats import Heard
+from streamdeep.labelling.labelfile import LabelFile
+from streamdeep.labelling.labeller import Labelled, Labeller
 from streamdeep.records import Flag
-from streamdeep.wire.kinds import EmbeddingMessage, EventMessage
+from streamdeep.wire.kinds import EventMessage
+from streamdeep.wire.publisher import Publisher
 from streamdeep.wire.security import DEFAULT_ENDPOINT
 from streamdeep.wire.subscriber import Subscriber
 
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a head made of one embedding.
-
-    Attributes:
-        message: the embedding.
-        label: the most probable class.
-        probabilities: by label, most probable first.
-        received_ns: monotonic time of receipt on this machine.
-        decided_ns: monotonic time at which the label stood.
-    """
-
-    message: EmbeddingMessage
-    label: str
-    probabilities: dict[str, float]
-    received_ns: int
-    decided_ns: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """One line of JSON."""
-        message = self.message
-        rate_hz = message.sample_rate_hz
-        return {
-            "stream": message.stream,
-            "epoch": message.epoch,
-            "sequence": message.sequence,
-            "start_sample": message.start_sample,
-            "n_samples": message.n_samples,
-            "sample_rate_hz": rate_hz,
-            "start_s": round(message.start_sample / rate_hz, 6),
-            "stop_s": round(message.stop_sample / rate_hz, 6),
-            "captured_utc_ns": message.captured_utc_ns,
-            "label": self.label,
-            "probability": self.probabilities[self.label],
-            "probabilities": self.probabilities,
-            "level_dbfs": round(message.level_dbfs, 2),
-            "flags": [str(flag.name).lower() for flag in Flag if flag in message.flags],
-            "latency_ns": message.latency_ns,
-            "stages_ns": dict(message.stages_ns),
-            # Only on one host do the two clocks mean the same; elsewhere these are of no use.
-            "wire_ns": self.received_ns - message.published_monotonic_ns,
-            "decide_ns": self.decided_ns - self.received_ns,
-        }
+_LOOK_S = 0.2
+"""How often joiners of the label socket and streams gone silent are looked after when nothing comes."""
 
 
 def register(app: typer.Typer) -> None:
@@ -76,108 +45,218 @@ def classify(
         typer.Option(envvar="STREAMDEEP_HEAD", help="Head file. [default: the embedded]"),
     ] = None,
     connect: Annotated[
-        str, typer.Option(envvar="STREAMDEEP_CONNECT", help="Where the engine publishes.")
-    ] = DEFAULT_ENDPOINT,
+        list[str] | None,
+        typer.Option(
+            envvar="STREAMDEEP_CONNECT",
+            help=f"Where an engine publishes. Repeatable. [default: {DEFAULT_ENDPOINT}]",
+        ),
+    ] = None,
     stream: Annotated[list[str] | None, typer.Option(help="Only these streams.")] = None,
+    publish: Annotated[
+        str | None, typer.Option(help="Publish labels here, like tcp://127.0.0.1:5758.")
+    ] = None,
+    insecure: Annotated[
+        bool | None,
+        typer.Option(
+            "--insecure", help="Allow a --publish that other machines can reach, in clear text."
+        ),
+    ] = None,
+    out: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Append sounds to this file: .txt (Audacity), .csv or .jsonl; {stream} in it makes one per stream. Repeatable."
+        ),
+    ] = None,
+    smoothing: Annotated[
+        float | None,
+        typer.Option(
+            "--smoothing-s", help="Time constant of the mean over time; 0 is none. [default: 1]"
+        ),
+    ] = None,
+    on: Annotated[
+        float | None, typer.Option(help="Probability at which a sound begins. [default: 0.6]")
+    ] = None,
+    off: Annotated[
+        float | None, typer.Option(help="Probability below which it ends. [default: 0.7 of --on]")
+    ] = None,
+    min_on: Annotated[
+        float | None,
+        typer.Option("--min-on-s", help="It must last so long to be told. [default: 0]"),
+    ] = None,
+    min_off: Annotated[
+        float | None,
+        typer.Option("--min-off-s", help="It must be away so long to have ended. [default: 0]"),
+    ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(help="LABEL=ON or LABEL=ON:OFF for one class. Repeatable."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="TOML file with these options, and [decision]; docs/labels.md."),
+    ] = None,
     count: Annotated[int | None, typer.Option(help="Stop after so many labels.")] = None,
     until_stop: Annotated[
         bool, typer.Option("--until-stop", help="Stop when the stream ends.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line per label.")] = False,
 ) -> None:
-    """Label every embedding of an engine, live.
+    """Label every embedding of an engine, live: sounds that begin and end.
 
     Prints a live table in a terminal, JSON lines otherwise.
 
-    Example: streamdeep classify --head scene-head.onnx --connect tcp://127.0.0.1:5757
+    Example: streamdeep classify --publish tcp://127.0.0.1:5758 --out sounds.csv --threshold 'Dog bark=0.5'
     """
     if count is not None and count < 1:
         raise ConfigurationError(f"--count {count} must be at least 1")
-    loaded = load_head(head)
+    settings = settings_from(
+        config,
+        {
+            "head": head, "connect": connect or None, "stream": stream or None,
+            "publish": publish, "insecure": insecure, "out": out or None,
+        },
+        {"smoothing_s": smoothing, "on": on, "off": off, "min_on_s": min_on, "min_off_s": min_off},
+        threshold or (),
+    )  # fmt: skip
     errors = Console(stderr=True, highlight=False)
-    with Subscriber(connect, streams=stream or (), kinds=("embedding", "event")) as subscriber:
-        decisions = _decide(subscriber, loaded, count=count, until_stop=until_stop)
-        try:
+    with Stopping() as stopping, _Outlets(settings, errors) as outlets:
+        labels = _label(settings, outlets, stopping, errors, count=count, until_stop=until_stop)
+        # Closed here, so that what goes on ends while there still is somewhere to say so.
+        with contextlib.closing(labels):
             if as_json or not Console().is_terminal:
-                for decision in decisions:
-                    typer.echo(json.dumps(decision.as_dict()))
+                for one in labels:
+                    if not one.only_changes:
+                        typer.echo(json.dumps(_as_dict(one)))
             else:
-                _show(decisions, connect)
-        finally:
-            statistics = subscriber.statistics()
-            received = sum(
-                topic.received
-                for name, topic in statistics.topics.items()
-                if name.startswith("embedding/")
-            )
-            lost = sum(
-                topic.lost
-                for name, topic in statistics.topics.items()
-                if name.startswith("embedding/")
-            )
-            errors.print(f"{received} embeddings received, {lost} lost on the wire")
+                _show(labels, settings.connect)
 
 
-def _decide(
-    subscriber: Subscriber, head: Head, *, count: int | None, until_stop: bool
-) -> Iterator[Decision]:
-    """Label embeddings as they come.
+class _Outlets:
+    """Where labels go besides the screen: files and a socket."""
+
+    def __init__(self, settings: ClassifySettings, errors: Console) -> None:
+        self._head = load_head(settings.head)
+        self.labeller = Labeller(self._head, settings.decision)
+        self._errors = errors
+        with contextlib.ExitStack() as stack:
+            self._files = []
+            for pattern in settings.out:
+                self._files.append(LabelFile(pattern, self._say))
+                stack.callback(self._files[-1].close)
+            self._publisher = None
+            if settings.publish is not None:
+                self._publisher = stack.enter_context(
+                    Publisher(settings.publish, insecure=settings.insecure)
+                )
+                self._say(f"labels are published on {self._publisher.endpoint}")
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> "_Outlets":
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._stack.close()
+        if unwritten := sum(file.unwritten for file in self._files):
+            self._say(f"{unwritten} labels could not be written")
+
+    def _say(self, line: str) -> None:
+        self._errors.print(line, markup=False, soft_wrap=True)
+
+    def take(self, one: Labelled) -> None:
+        for sound in one.changes:
+            for file in self._files:
+                file.write(Heard(self._head.name, one.message, sound))
+        if self._publisher is not None:
+            self._publisher.publish_label(
+                one.message,
+                head=self._head.name,
+                label=one.label,
+                probabilities=one.probabilities,
+                sounds=one.told,
+            )
+
+    def service(self) -> None:
+        if self._publisher is not None:
+            self._publisher.service()
+
+
+def _label(
+    settings: ClassifySettings,
+    outlets: _Outlets,
+    stopping: Stopping,
+    errors: Console,
+    *,
+    count: int | None,
+    until_stop: bool,
+) -> Generator[Labelled]:
+    """Label embeddings as they come; at the end all sounds end.
 
     Raises:
         MismatchError: they come from another encoder than the head's.
     """
-    made = 0
-    for message in subscriber:
-        received_ns = time.monotonic_ns()
-        if isinstance(message, EventMessage):
-            if until_stop and message.event == "stop":
-                return
-            continue
-        if not isinstance(message, EmbeddingMessage):
-            continue
-        head.check(message.model)
-        chances = head.probabilities(message.vector[None])[0]
-        ranked = sorted(zip(head.contract.labels, chances, strict=True), key=lambda pair: -pair[1])
-        yield Decision(
-            message,
-            ranked[0][0],
-            {label: round(float(chance), 6) for label, chance in ranked},
-            received_ns,
-            time.monotonic_ns(),
-        )
-        made += 1
-        if count is not None and made >= count:
-            return
+    labeller, n_made, ended = outlets.labeller, 0, False
+    connect = settings.connect
+    with Subscriber(connect, streams=settings.stream, kinds=("embedding", "event")) as subscriber:
+        try:
+            while not (ended or stopping.asked):
+                message = subscriber.receive(_LOOK_S)
+                now_ns = time.monotonic_ns()
+                made = labeller.tick(now_ns)
+                if message is not None:
+                    made += labeller.push(message, now_ns=now_ns)
+                    ended = (
+                        until_stop and isinstance(message, EventMessage) and message.event == "stop"
+                    )
+                for one in made:
+                    outlets.take(one)
+                    n_made += not one.only_changes
+                    yield one
+                ended = ended or (count is not None and n_made >= count)
+                outlets.service()
+        finally:
+            for one in labeller.flush():
+                outlets.take(one)
+            topics = subscriber.statistics().topics
+            books = [found for name, found in topics.items() if name.startswith("embedding/")]
+            errors.print(
+                f"{sum(book.received for book in books)} embeddings received, "
+                f"{sum(book.lost for book in books)} lost on the wire"
+            )
 
 
-def _show(decisions: Iterator[Decision], connect: str) -> None:
-    latest: dict[str, Decision] = {}
-    console = Console()
+def _as_dict(one: Labelled) -> dict[str, Any]:
+    message, rate_hz = one.message, one.message.sample_rate_hz
+    best = next(iter(one.probabilities))
+    return {
+        "stream": message.stream,
+        "epoch": message.epoch,
+        "sequence": message.sequence,
+        "start_sample": message.start_sample,
+        "n_samples": message.n_samples,
+        "sample_rate_hz": rate_hz,
+        "start_s": round(message.start_sample / rate_hz, 6),
+        "stop_s": round(message.stop_sample / rate_hz, 6),
+        "captured_utc_ns": message.captured_utc_ns,
+        "label": best,
+        "probability": one.probabilities[best],
+        "probabilities": one.probabilities,
+        "decision": one.label,
+        "sounds": [asdict(sound) for sound in one.told],
+        "level_dbfs": round(message.level_dbfs, 2),
+        "flags": [str(flag.name).lower() for flag in Flag if flag in message.flags],
+        "latency_ns": message.latency_ns,
+        "stages_ns": dict(message.stages_ns),
+        # Only on one host do the two clocks mean the same; elsewhere these are of no use.
+        "wire_ns": one.received_ns - message.published_monotonic_ns,
+        "decide_ns": one.decided_ns - one.received_ns,
+    }
+
+
+def _show(labels: Iterator[Labelled], connect: Sequence[str]) -> None:
+    latest: dict[str, Labelled] = {}
     with Live(
-        f"waiting for embeddings on {connect} ...", console=console, auto_refresh=False
+        f"waiting for embeddings on {', '.join(connect)} ...", console=Console(), auto_refresh=False
     ) as live:
-        for decision in decisions:
-            latest[decision.message.stream] = decision
-            live.update(_table(latest), refresh=True)
-
-
-def _table(latest: dict[str, Decision]) -> Table:
-    table = Table()
-    for column in ("stream", "time", "label", "probability", "next", "level", "latency"):
-        table.add_column(column, no_wrap=True)
-    for name, decision in sorted(latest.items()):
-        message = decision.message
-        (_, chance), *others = decision.probabilities.items()
-        latency_ms = (
-            message.latency_ns + decision.decided_ns - message.published_monotonic_ns
-        ) / 1e6
-        table.add_row(
-            name,
-            f"{message.stop_sample / message.sample_rate_hz:.1f} s",
-            f"[bold]{decision.label}[/]",
-            f"{chance:4.0%} {'█' * round(20 * chance)}",
-            ", ".join(f"{label} {value:.0%}" for label, value in others[:2]),
-            f"{message.level_dbfs:.0f} dBFS",
-            f"{latency_ms:.1f} ms" if message.latency_ns else "",
-        )
-    return table
+        for one in labels:
+            latest[one.message.stream] = one
+            live.update(table(latest), refresh=True)
