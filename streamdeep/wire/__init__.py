@@ -15,8 +15,10 @@ publisher    what the engine sends through
 loss         what a topic lost, from sequence numbers
 age          how old an embedding is, on one host and across hosts
 holding      embeddings wait for the description of their model
-connection   the receiving sockets, brought back when libzmq gives up on them
+link         one receiving socket, brought back when libzmq gives up on it
+connection   several of them
 tally        the subscriber's books
+reception    what every subscriber does, however it waits
 subscriber   what a listener receives through
 conformance  every kind of message, odd ones included, to test listeners with
 
