@@ -78,6 +78,13 @@ def classify(
     connect: Annotated[
         str, typer.Option(envvar="STREAMDEEP_CONNECT", help="Where the engine publishes.")
     ] = DEFAULT_ENDPOINT,
+    identity: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="STREAMDEEP_IDENTITY",
+            help="Our .key_secret, for an engine that encrypts: --connect ADDRESS?server-key=FILE.",
+        ),
+    ] = None,
     stream: Annotated[list[str] | None, typer.Option(help="Only these streams.")] = None,
     count: Annotated[int | None, typer.Option(help="Stop after so many labels.")] = None,
     until_stop: Annotated[
@@ -95,7 +102,9 @@ def classify(
         raise ConfigurationError(f"--count {count} must be at least 1")
     loaded = load_head(head)
     errors = Console(stderr=True, highlight=False)
-    with Subscriber(connect, streams=stream or (), kinds=("embedding", "event")) as subscriber:
+    with Subscriber(
+        connect, streams=stream or (), kinds=("embedding", "event"), identity=identity
+    ) as subscriber:
         decisions = _decide(subscriber, loaded, count=count, until_stop=until_stop)
         try:
             if as_json or not Console().is_terminal:
@@ -116,6 +125,9 @@ def classify(
                 if name.startswith("embedding/")
             )
             errors.print(f"{received} embeddings received, {lost} lost on the wire")
+            for connection in statistics.connections:
+                if connection.trouble:
+                    errors.print(f"{connection.endpoint}: {connection.trouble}", markup=False)
 
 
 def _decide(

@@ -8,17 +8,20 @@ handed out. Bad messages are counted and never raise. Nothing here waits. Not he
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, Literal
 
 from streamdeep.errors import ConfigurationError, MessageError
 from streamdeep.wire.connection import Connection
 from streamdeep.wire.holding import Holding
 from streamdeep.wire.host import this_host
+from streamdeep.wire.keys import load_identity
 from streamdeep.wire.kinds import EventMessage, Message
 from streamdeep.wire.messages import topic_of, unpack
 from streamdeep.wire.security import DEFAULT_ENDPOINT
 from streamdeep.wire.tally import SubscriberStatistics, Tally
 from streamdeep.wire.topics import KINDS, is_name
+from streamdeep.wire.trouble import ConnectionState
 
 DEFAULT_KINDS: Final = ("embedding", "event", "status", "model")
 _QUEUED_MOST: Final = 8192  # more topics than this one does not show, more events one does not read
@@ -41,12 +44,14 @@ class Reception:
         high_water_mark: messages queued. Behind it a live publisher drops.
         hold: keep embeddings back, 256 at most, until their model's description is here; usually for
             less than a second after joining.
+        identity: our ``.key_secret`` file, for publishers that encrypt; their addresses then end in
+            ``?server-key=FILE``, their public key.
         host: this machine, for tests.
         clock: monotonic nanoseconds.
         utc: Unix time in nanoseconds.
 
     Raises:
-        ConfigurationError: a malformed address or stream name.
+        ConfigurationError: a malformed address or stream name, or a key file that cannot be read.
         ValueError: an unknown kind or mode.
     """
 
@@ -60,6 +65,7 @@ class Reception:
         timeout_s: float | None = None,
         high_water_mark: int = 256,
         hold: bool = True,
+        identity: str | Path | None = None,
         host: str | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
         utc: Callable[[], int] = time.time_ns,
@@ -95,6 +101,7 @@ class Reception:
             [connect] if isinstance(connect, str) else list(connect),
             prefixes=prefixes,
             high_water_mark=high_water_mark,
+            identity=None if identity is None else load_identity(identity),
         )
 
     def statistics(self) -> SubscriberStatistics:
@@ -104,8 +111,12 @@ class Reception:
             bad=dict(self._tally.bad),
             held=0 if self._holding is None else len(self._holding),
             unexplained={} if self._holding is None else dict(self._holding.dropped),
-            renewals=self._connection.renewals,
+            connections=self.connections(),
         )
+
+    def connections(self) -> list[ConnectionState]:
+        """How each connection is and, if it is down, why; as of the last call that received."""
+        return self._connection.states()
 
     def close(self) -> None:
         """Close the sockets; what is queued is lost."""
