@@ -22,6 +22,7 @@ Where things are:
     stream                    one source on its way to the wire
     engine                    threads and lifecycle around streams
     labelling/                a head on a wire's streams: labels out, files of them
+    watching/                 how all streams of a wire are doing
     bench/                    what this machine can do with a model
     cli/                      the commands a user types
 

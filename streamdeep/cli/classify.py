@@ -8,15 +8,14 @@ import contextlib
 import json
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.live import Live
 
-from streamdeep.cli.classify_screen import table
+from streamdeep.cli.classify_screen import as_dict, table
 from streamdeep.cli.classify_settings import ClassifySettings, settings_from
 from streamdeep.cli.stopping import Stopping
 from streamdeep.errors import ConfigurationError
@@ -24,7 +23,7 @@ from streamdeep.heads.head import load_head
 from streamdeep.labelling.formats import Heard
 from streamdeep.labelling.labelfile import LabelFile
 from streamdeep.labelling.labeller import Labelled, Labeller
-from streamdeep.records import Flag
+from streamdeep.wire.gate import Guard
 from streamdeep.wire.kinds import EventMessage
 from streamdeep.wire.publisher import Publisher
 from streamdeep.wire.security import DEFAULT_ENDPOINT
@@ -51,9 +50,22 @@ def classify(
             help=f"Where an engine publishes. Repeatable. [default: {DEFAULT_ENDPOINT}]",
         ),
     ] = None,
+    identity: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="STREAMDEEP_IDENTITY",
+            help="Our .key_secret, for an engine that encrypts: --connect ADDRESS?server-key=FILE.",
+        ),
+    ] = None,
     stream: Annotated[list[str] | None, typer.Option(help="Only these streams.")] = None,
     publish: Annotated[
         str | None, typer.Option(help="Publish labels here, like tcp://127.0.0.1:5758.")
+    ] = None,
+    allow: Annotated[
+        Path | None,
+        typer.Option(
+            help="Encrypt what is published, for those whose public keys are in this folder."
+        ),
     ] = None,
     insecure: Annotated[
         bool | None,
@@ -113,7 +125,7 @@ def classify(
         config,
         {
             "head": head, "connect": connect or None, "stream": stream or None,
-            "publish": publish, "insecure": insecure, "out": out or None,
+            "identity": identity, "publish": publish, "allow": allow, "insecure": insecure, "out": out or None,
         },
         {"smoothing_s": smoothing, "on": on, "off": off, "min_on_s": min_on, "min_off_s": min_off},
         threshold or (),
@@ -126,7 +138,7 @@ def classify(
             if as_json or not Console().is_terminal:
                 for one in labels:
                     if not one.only_changes:
-                        typer.echo(json.dumps(_as_dict(one)))
+                        typer.echo(json.dumps(as_dict(one)))
             else:
                 _show(labels, settings.connect)
 
@@ -145,8 +157,10 @@ class _Outlets:
                 stack.callback(self._files[-1].close)
             self._publisher = None
             if settings.publish is not None:
+                encrypt = settings.allow is not None
+                guard = Guard.load(settings.identity, settings.allow) if encrypt else None
                 self._publisher = stack.enter_context(
-                    Publisher(settings.publish, insecure=settings.insecure)
+                    Publisher(settings.publish, insecure=settings.insecure, guard=guard)
                 )
                 self._say(f"labels are published on {self._publisher.endpoint}")
             self._stack = stack.pop_all()
@@ -195,8 +209,12 @@ def _label(
         MismatchError: they come from another encoder than the head's.
     """
     labeller, n_made, ended = outlets.labeller, 0, False
-    connect = settings.connect
-    with Subscriber(connect, streams=settings.stream, kinds=("embedding", "event")) as subscriber:
+    with Subscriber(
+        settings.connect,
+        streams=settings.stream,
+        kinds=("embedding", "event"),
+        identity=settings.identity,
+    ) as subscriber:
         try:
             while not (ended or stopping.asked):
                 message = subscriber.receive(_LOOK_S)
@@ -216,40 +234,17 @@ def _label(
         finally:
             for one in labeller.flush():
                 outlets.take(one)
-            topics = subscriber.statistics().topics
-            books = [found for name, found in topics.items() if name.startswith("embedding/")]
+            statistics = subscriber.statistics()
+            books = [
+                book for name, book in statistics.topics.items() if name.startswith("embedding/")
+            ]
             errors.print(
                 f"{sum(book.received for book in books)} embeddings received, "
                 f"{sum(book.lost for book in books)} lost on the wire"
             )
-
-
-def _as_dict(one: Labelled) -> dict[str, Any]:
-    message, rate_hz = one.message, one.message.sample_rate_hz
-    best = next(iter(one.probabilities))
-    return {
-        "stream": message.stream,
-        "epoch": message.epoch,
-        "sequence": message.sequence,
-        "start_sample": message.start_sample,
-        "n_samples": message.n_samples,
-        "sample_rate_hz": rate_hz,
-        "start_s": round(message.start_sample / rate_hz, 6),
-        "stop_s": round(message.stop_sample / rate_hz, 6),
-        "captured_utc_ns": message.captured_utc_ns,
-        "label": best,
-        "probability": one.probabilities[best],
-        "probabilities": one.probabilities,
-        "decision": one.label,
-        "sounds": [asdict(sound) for sound in one.told],
-        "level_dbfs": round(message.level_dbfs, 2),
-        "flags": [str(flag.name).lower() for flag in Flag if flag in message.flags],
-        "latency_ns": message.latency_ns,
-        "stages_ns": dict(message.stages_ns),
-        # Only on one host do the two clocks mean the same; elsewhere these are of no use.
-        "wire_ns": one.received_ns - message.published_monotonic_ns,
-        "decide_ns": one.decided_ns - one.received_ns,
-    }
+            for connection in statistics.connections:
+                if connection.trouble:
+                    errors.print(f"{connection.endpoint}: {connection.trouble}", markup=False)
 
 
 def _show(labels: Iterator[Labelled], connect: Sequence[str]) -> None:

@@ -1,11 +1,43 @@
-"""What ``streamdeep classify`` shows in a terminal."""
+"""What ``streamdeep classify`` shows, to people and to programs."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from streamdeep.labelling.labeller import Labelled
+from streamdeep.records import Flag
+
+
+def as_dict(one: Labelled) -> dict[str, Any]:
+    """One line of JSON: an embedding, what it alone would say, and what was decided."""
+    message, rate_hz = one.message, one.message.sample_rate_hz
+    best = next(iter(one.probabilities))
+    return {
+        "stream": message.stream,
+        "epoch": message.epoch,
+        "sequence": message.sequence,
+        "start_sample": message.start_sample,
+        "n_samples": message.n_samples,
+        "sample_rate_hz": rate_hz,
+        "start_s": round(message.start_sample / rate_hz, 6),
+        "stop_s": round(message.stop_sample / rate_hz, 6),
+        "captured_utc_ns": message.captured_utc_ns,
+        "label": best,
+        "probability": one.probabilities[best],
+        "probabilities": one.probabilities,
+        "decision": one.label,
+        "sounds": [asdict(sound) for sound in one.told],
+        "level_dbfs": round(message.level_dbfs, 2),
+        "flags": [str(flag.name).lower() for flag in Flag if flag in message.flags],
+        "latency_ns": message.latency_ns,
+        "stages_ns": dict(message.stages_ns),
+        # Only on one host do the two clocks mean the same; elsewhere these are of no use.
+        "wire_ns": one.received_ns - message.published_monotonic_ns,
+        "decide_ns": one.decided_ns - one.received_ns,
+    }
 
 
 def table(latest: Mapping[str, Labelled]) -> Table:

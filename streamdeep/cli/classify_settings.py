@@ -20,6 +20,8 @@ class ClassifySettings(Strict):
         connect: where engines publish, a list.
         stream: only these streams; empty for all.
         publish: where labels are published; None: nowhere.
+        identity: our ``.key_secret`` file, for engines that encrypt, and to encrypt what is published.
+        allow: folder with the public keys of those who may then read the labels.
         insecure: allow to publish where other machines can listen, in clear text.
         out: label files, ``.txt`` (Audacity), ``.csv`` or ``.jsonl``.
         decision: when a sound begins and ends.
@@ -28,7 +30,9 @@ class ClassifySettings(Strict):
     head: Path | None = None
     connect: tuple[str, ...] = Field(default=(DEFAULT_ENDPOINT,), min_length=1, max_length=64)
     stream: tuple[str, ...] = ()
+    identity: Path | None = None
     publish: str | None = None
+    allow: Path | None = None
     insecure: bool = False
     out: tuple[str, ...] = Field(default=(), max_length=16)
     decision: DecisionSettings = DecisionSettings()

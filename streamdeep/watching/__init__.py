@@ -1,0 +1,1 @@
+"""How all streams of a wire are doing: messages in, rows of a table out."""
