@@ -50,9 +50,10 @@ def _register() -> None:
         inspect,
         keys,
         run,
+        watch,
     )
 
-    for module in (demo, run, classify, embed, inspect, devices, bench, conformance, keys):
+    for module in (demo, run, classify, embed, inspect, devices, bench, conformance, keys, watch):
         module.register(app)
 
 

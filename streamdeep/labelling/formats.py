@@ -16,6 +16,7 @@ from typing import Any, Final
 from streamdeep.labelling.labeller import utc_ns
 from streamdeep.records import Sound
 from streamdeep.wire.kinds import EmbeddingMessage
+from streamdeep.wire.printable import one_line
 
 _COLUMNS: Final = (
     "stream", "head", "label", "start_s", "stop_s", "start_utc", "confidence",
@@ -78,11 +79,6 @@ class Format:
     header: str
     line: Callable[[Heard, bool], str]
     recognises: Callable[[str], bool]
-
-
-def one_line(text: str) -> str:
-    """A text without anything that ends a line, moves a cursor or separates columns."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _audacity(heard: Heard, shared: bool) -> str:

@@ -25,6 +25,7 @@ reception    what every subscriber does, however it waits
 subscriber   what a listener receives through
 async_subscriber  the same in an event loop
 callbacks    the same by functions that are called
+printable    texts of strangers, made fit to be printed
 conformance  every kind of message, odd ones included, to test listeners with
 
 A listener needs this package, numpy, pyzmq and msgpack: no compiler, no model runtime, no sound card. What
