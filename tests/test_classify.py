@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import msgpack
 import numpy as np
@@ -13,6 +14,7 @@ import soundfile
 import zmq
 from tiny import RATE_HZ, noise, tiny_model
 
+from streamdeep.cli.classify_settings import settings_from
 from streamdeep.heads.decision import Decider
 from streamdeep.heads.scores import Scores
 from streamdeep.heads.settings import DecisionSettings
@@ -274,6 +276,18 @@ def test_settings_that_cannot_be_are_one_line(command, arguments, says):
     assert (code, out) == (78, "")
     assert says in err
     assert err.count("\n") == 1
+
+
+def test_the_documented_configuration_is_one(tmp_path):
+    text = (Path(__file__).parents[1] / "docs" / "labels.md").read_text()
+    path = tmp_path / "classify.toml"
+    path.write_text(text.partition("```toml\n")[2].partition("```")[0])
+    settings = settings_from(path, {"head": None, "publish": None}, {"on": 0.7}, ["Rain=0.5:0.2"])
+    assert settings.out == ("sounds.csv", "{stream}.txt")
+    found = settings.decision.thresholds(("Dog bark", "Rain", "Sea"))
+    assert found.on.tolist() == [0.45, 0.5, 0.7]
+    assert found.off.tolist() == [0.3, 0.2, 0.4]
+    assert found.reported.tolist() == [True, False, True]
 
 
 def test_a_configuration_with_an_unknown_key_is_one_line(command, tmp_path):

@@ -10,7 +10,9 @@ import sys
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from streamdeep.cli.classify_screen import table
 from streamdeep.errors import ConfigurationError, MismatchError
 from streamdeep.heads.settings import DecisionSettings
 from streamdeep.heads.writing import write_linear_head
@@ -177,6 +179,23 @@ def test_a_sound_that_begins_and_ends_at_once_is_told_by_its_end(head):
 def test_another_encoders_embeddings_are_refused(head):
     with pytest.raises(MismatchError):
         push(a_labeller(head), an_embedding(model=bytes(8)))
+
+
+def test_the_table_shows_what_goes_on_and_since_when(tmp_path):
+    named = write_linear_head(
+        tmp_path / "odd.onnx", np.eye(2), np.zeros(2), ("[b]dog[/]", "a\x1b[2J"), DIGEST
+    )
+    labeller = a_labeller(named)
+    found = push(labeller, *(an_embedding(k, DOG) for k in range(3)))
+    found += push(labeller, an_embedding(0, NEITHER, stream="b"))
+    console = Console(file=io.StringIO(), width=120)
+    console.print(table({one.message.stream: one for one in found}))
+    text = console.file.getvalue()
+    assert "\x1b" not in text
+    first, second = (line for line in text.splitlines() if "dBFS" in line)
+    assert "[b]dog[/] 100% │ 7 s" in first
+    assert "a [2J 0%" in first
+    assert "unknown" in second
 
 
 def heard(state="end", label="dog", *, k=1, reason="", stream="a"):

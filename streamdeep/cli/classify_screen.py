@@ -1,6 +1,6 @@
 """What ``streamdeep classify`` shows, to people and to programs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +9,7 @@ from rich.text import Text
 
 from streamdeep.labelling.labeller import Labelled
 from streamdeep.records import Flag
+from streamdeep.wire.printable import one_line
 
 
 def as_dict(one: Labelled) -> dict[str, Any]:
@@ -53,9 +54,7 @@ def table(latest: Mapping[str, Labelled]) -> Table:
             f"{message.stop_sample / message.sample_rate_hz:.1f} s",
             _hears(one),
             _since(one),
-            ", ".join(
-                f"{label} {value:.0%}" for label, value in list(one.probabilities.items())[:3]
-            ),
+            _ranked(one.probabilities),
             f"{message.level_dbfs:.0f} dBFS",
             f"{latency_ms:.1f} ms" if message.latency_ns else "",
         )
@@ -65,7 +64,15 @@ def table(latest: Mapping[str, Labelled]) -> Table:
 def _hears(one: Labelled) -> Text:
     if not one.sounds:
         return Text(one.label, "dim")
-    return Text(", ".join(f"{sound.label} {sound.confidence:.0%}" for sound in one.sounds), "bold")
+    return Text(_listed((sound.label, sound.confidence) for sound in one.sounds), "bold")
+
+
+def _ranked(probabilities: Mapping[str, float]) -> Text:
+    return Text(_listed(list(probabilities.items())[:3]))
+
+
+def _listed(pairs: Iterable[tuple[str, float]]) -> str:
+    return ", ".join(f"{one_line(label)} {value:.0%}" for label, value in pairs)
 
 
 def _since(one: Labelled) -> str:
