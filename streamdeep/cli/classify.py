@@ -15,17 +15,13 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from streamdeep.cli.classify_outlets import QUEUE, Outlets
 from streamdeep.cli.classify_screen import as_dict, table
 from streamdeep.cli.classify_settings import ClassifySettings, settings_from
 from streamdeep.cli.stopping import Stopping
 from streamdeep.errors import ConfigurationError
-from streamdeep.heads.head import load_head
-from streamdeep.labelling.formats import Heard
-from streamdeep.labelling.labelfile import LabelFile
-from streamdeep.labelling.labeller import Labelled, Labeller
-from streamdeep.wire.gate import Guard
+from streamdeep.labelling.labeller import Labelled
 from streamdeep.wire.kinds import EventMessage
-from streamdeep.wire.publisher import Publisher
 from streamdeep.wire.security import DEFAULT_ENDPOINT
 from streamdeep.wire.subscriber import Subscriber
 
@@ -131,7 +127,7 @@ def classify(
         threshold or (),
     )  # fmt: skip
     errors = Console(stderr=True, highlight=False)
-    with Stopping() as stopping, _Outlets(settings, errors) as outlets:
+    with Stopping() as stopping, Outlets(settings, errors) as outlets:
         labels = _label(settings, outlets, stopping, errors, count=count, until_stop=until_stop)
         # Closed here, so that what goes on ends while there still is somewhere to say so.
         with contextlib.closing(labels):
@@ -143,60 +139,9 @@ def classify(
                 _show(labels, settings.connect)
 
 
-class _Outlets:
-    """Where labels go besides the screen: files and a socket."""
-
-    def __init__(self, settings: ClassifySettings, errors: Console) -> None:
-        self._head = load_head(settings.head)
-        self.labeller = Labeller(self._head, settings.decision)
-        self._errors = errors
-        with contextlib.ExitStack() as stack:
-            self._files = []
-            for pattern in settings.out:
-                self._files.append(LabelFile(pattern, self._say))
-                stack.callback(self._files[-1].close)
-            self._publisher = None
-            if settings.publish is not None:
-                encrypt = settings.allow is not None
-                guard = Guard.load(settings.identity, settings.allow) if encrypt else None
-                self._publisher = stack.enter_context(
-                    Publisher(settings.publish, insecure=settings.insecure, guard=guard)
-                )
-                self._say(f"labels are published on {self._publisher.endpoint}")
-            self._stack = stack.pop_all()
-
-    def __enter__(self) -> "_Outlets":
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        self._stack.close()
-        if unwritten := sum(file.unwritten for file in self._files):
-            self._say(f"{unwritten} labels could not be written")
-
-    def _say(self, line: str) -> None:
-        self._errors.print(line, markup=False, soft_wrap=True)
-
-    def take(self, one: Labelled) -> None:
-        for sound in one.changes:
-            for file in self._files:
-                file.write(Heard(self._head.name, one.message, sound))
-        if self._publisher is not None:
-            self._publisher.publish_label(
-                one.message,
-                head=self._head.name,
-                label=one.label,
-                probabilities=one.probabilities,
-                sounds=one.told,
-            )
-
-    def service(self) -> None:
-        if self._publisher is not None:
-            self._publisher.service()
-
-
 def _label(
     settings: ClassifySettings,
-    outlets: _Outlets,
+    outlets: Outlets,
     stopping: Stopping,
     errors: Console,
     *,
@@ -213,6 +158,7 @@ def _label(
         settings.connect,
         streams=settings.stream,
         kinds=("embedding", "event"),
+        high_water_mark=QUEUE,
         identity=settings.identity,
     ) as subscriber:
         try:
