@@ -15,12 +15,14 @@ Where things are:
     audio/                    where sound comes in
     encoder/                  frames -> embeddings
     wire/                     embeddings -> other processes
-    heads/                    embeddings -> labels
+    heads/                    embeddings -> labels, sounds that begin and end
     timeline                  one stream's epochs, gaps and accounts
     pipeline                  blocks in, embeddings out: no I/O, no threads
     rack/                     many streams side by side: one batch for all
     stream                    one source on its way to the wire
     engine                    threads and lifecycle around streams
+    labelling/                a head on a wire's streams: labels out, files of them
+    watching/                 how all streams of a wire are doing
     bench/                    what this machine can do with a model
     cli/                      the commands a user types
 

@@ -1,4 +1,4 @@
-"""What flows: Block -> Frames -> Embedding, and the account of every sample on the way.
+"""What flows: Block -> Frames -> Embedding -> Sound, and the account of every sample on the way.
 
 All records are frozen. Arrays in them belong to the receiver: no stage keeps a view of what it was
 given, and none writes to what it has handed out. Time is an integer sample index; intervals are
@@ -120,6 +120,32 @@ class Embedding:
     peak_dbfs: float
     gap_samples: int = 0
     flags: Flag = field(default=Flag(0))
+
+    @property
+    def stop_sample(self) -> int:
+        """One past the source's index of the last sample."""
+        return self.start_sample + self.n_samples
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A sound that a head hears: where it is, and how sure the head is.
+
+    Attributes:
+        state: ``start`` (it has begun), ``on`` (it goes on), ``end`` (it is over).
+        label: what it is.
+        start_sample: the source's index of its first sample; may lie before the embedding that showed it.
+        n_samples: its length in the source's samples; unless it is over, as far as it is known.
+        confidence: mean probability of the label over the sound, in [0, 1].
+        reason: why it is over, if not because it was no longer heard: ``gap stop restart silent closed`` ...
+    """
+
+    state: str
+    label: str
+    start_sample: int
+    n_samples: int
+    confidence: float
+    reason: str = ""
 
     @property
     def stop_sample(self) -> int:

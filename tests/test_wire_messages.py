@@ -3,7 +3,7 @@
 import json
 import math
 import struct
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import msgpack
@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streamdeep.errors import MessageError
-from streamdeep.records import Flag
+from streamdeep.records import Flag, Sound
 from streamdeep.wire import messages
 from streamdeep.wire.kinds import STAGES
 from streamdeep.wire.messages import (
@@ -116,6 +116,15 @@ models = st.builds(
     frontend_json=texts,
     version=texts,
 )
+sounds = st.builds(
+    Sound,
+    state=st.sampled_from(["start", "on", "end", "of_later"]),
+    label=texts,
+    start_sample=counts,
+    n_samples=counts,
+    confidence=st.floats(0, 1),
+    reason=texts,
+)
 labels = st.builds(
     LabelMessage,
     **common,
@@ -124,6 +133,7 @@ labels = st.builds(
     head=names,
     label=texts,
     probabilities=st.dictionaries(texts, st.floats(0, 1), max_size=8),
+    sounds=st.none() | st.lists(sounds, max_size=4).map(tuple),
 )
 KINDS = {
     "embedding": embeddings,
@@ -149,6 +159,8 @@ def described(message):
             value = {
                 key: getattr(value, key) for key in ("sample", "monotonic_ns", "utc_ns", "rate_hz")
             }
+        elif isinstance(value, tuple):
+            value = [asdict(sound) for sound in value]
         found[field.name] = value
     return found
 
@@ -275,7 +287,7 @@ def test_no_key_can_be_left_out(name):
     if name in ("embedding.bin", "early.bin"):
         return
     payload = msgpack.unpackb(frames[2])
-    for key in payload:
+    for key in payload.keys() - {"sounds"}:
         less = msgpack.packb({k: v for k, v in payload.items() if k != key})
         with pytest.raises(MessageError, match=f"payload: {key} .*found nothing"):
             unpack([frames[0], frames[1], less])
@@ -319,6 +331,37 @@ def test_no_key_can_be_left_out(name):
 def test_a_value_of_the_wrong_type_or_range_is_refused(key, value):
     with pytest.raises(MessageError):
         unpack(edited("embedding.bin", header={key: value}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": "Start"},
+        {"state": ""},
+        {"label": 7},
+        {"start_sample": -1},
+        {"n_samples": True},
+        {"confidence": 1.5},
+        {"confidence": math.nan},
+        {"reason": None},
+    ],
+)
+def test_a_sound_is_checked_like_all_else(changes):
+    sound = msgpack.unpackb(golden("label_sounds.bin")[2])["sounds"][0]
+    with pytest.raises(MessageError, match=r"^payload: sounds: each: "):
+        unpack(edited("label_sounds.bin", payload={"sounds": [sound | changes]}))
+
+
+@pytest.mark.parametrize("sounds", [{}, "start", [7], [[]], [{}] * 65])
+def test_sounds_are_an_array_of_a_few_maps(sounds):
+    with pytest.raises(MessageError, match=r"^payload: "):
+        unpack(edited("label_sounds.bin", payload={"sounds": sounds}))
+
+
+def test_a_label_without_sounds_says_that_its_sender_follows_none():
+    assert unpack(golden("label.bin")).sounds is None
+    assert unpack(edited("label_sounds.bin", payload={"sounds": None})).sounds is None
+    assert unpack(edited("label_sounds.bin", payload={"sounds": []})).sounds == ()
 
 
 def test_a_float_may_be_sent_as_an_integer():

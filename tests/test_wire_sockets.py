@@ -14,7 +14,7 @@ import zmq
 
 from streamdeep.errors import ConfigurationError
 from streamdeep.records import Embedding, Flag
-from streamdeep.wire import connection
+from streamdeep.wire import link
 from streamdeep.wire.kinds import (
     ClockPoint,
     EmbeddingMessage,
@@ -456,7 +456,7 @@ def test_bad_messages_are_counted_and_passed_over():
 
 
 def test_a_connection_that_libzmq_gave_up_on_comes_back(monkeypatch):
-    monkeypatch.setattr(connection, "RENEW_AFTER_NS", 200_000_000)
+    monkeypatch.setattr(link, "RENEW_AFTER_NS", 200_000_000)
     with zmq.Context() as context, context.socket(zmq.XPUB) as raw:
         raw.linger = 0
         port = raw.bind_to_random_port("tcp://127.0.0.1")

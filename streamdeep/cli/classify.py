@@ -1,68 +1,32 @@
-"""``streamdeep classify``: listen to an engine and say what it hears."""
+"""``streamdeep classify``: listen to an engine and say what it hears.
 
+What a sound is, and when it begins and ends, is decided in :mod:`streamdeep.labelling`; here it is taken from
+one socket and given to a screen, files and another socket.
+"""
+
+import contextlib
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 
+from streamdeep.cli.classify_outlets import QUEUE, Outlets
+from streamdeep.cli.classify_screen import as_dict, table
+from streamdeep.cli.classify_settings import ClassifySettings, settings_from
+from streamdeep.cli.stopping import Stopping
 from streamdeep.errors import ConfigurationError
-from streamdeep.heads.head import Head, load_head
-from streamdeep.records import Flag
-from streamdeep.wire.kinds import EmbeddingMessage, EventMessage
+from streamdeep.labelling.labeller import Labelled
+from streamdeep.wire.kinds import EventMessage
 from streamdeep.wire.security import DEFAULT_ENDPOINT
 from streamdeep.wire.subscriber import Subscriber
 
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a head made of one embedding.
-
-    Attributes:
-        message: the embedding.
-        label: the most probable class.
-        probabilities: by label, most probable first.
-        received_ns: monotonic time of receipt on this machine.
-        decided_ns: monotonic time at which the label stood.
-    """
-
-    message: EmbeddingMessage
-    label: str
-    probabilities: dict[str, float]
-    received_ns: int
-    decided_ns: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """One line of JSON."""
-        message = self.message
-        rate_hz = message.sample_rate_hz
-        return {
-            "stream": message.stream,
-            "epoch": message.epoch,
-            "sequence": message.sequence,
-            "start_sample": message.start_sample,
-            "n_samples": message.n_samples,
-            "sample_rate_hz": rate_hz,
-            "start_s": round(message.start_sample / rate_hz, 6),
-            "stop_s": round(message.stop_sample / rate_hz, 6),
-            "captured_utc_ns": message.captured_utc_ns,
-            "label": self.label,
-            "probability": self.probabilities[self.label],
-            "probabilities": self.probabilities,
-            "level_dbfs": round(message.level_dbfs, 2),
-            "flags": [str(flag.name).lower() for flag in Flag if flag in message.flags],
-            "latency_ns": message.latency_ns,
-            "stages_ns": dict(message.stages_ns),
-            # Only on one host do the two clocks mean the same; elsewhere these are of no use.
-            "wire_ns": self.received_ns - message.published_monotonic_ns,
-            "decide_ns": self.decided_ns - self.received_ns,
-        }
+_LOOK_S = 0.2
+"""How often joiners of the label socket and streams gone silent are looked after when nothing comes."""
 
 
 def register(app: typer.Typer) -> None:
@@ -76,108 +40,164 @@ def classify(
         typer.Option(envvar="STREAMDEEP_HEAD", help="Head file. [default: the embedded]"),
     ] = None,
     connect: Annotated[
-        str, typer.Option(envvar="STREAMDEEP_CONNECT", help="Where the engine publishes.")
-    ] = DEFAULT_ENDPOINT,
+        list[str] | None,
+        typer.Option(
+            envvar="STREAMDEEP_CONNECT",
+            help=f"Where an engine publishes. Repeatable. [default: {DEFAULT_ENDPOINT}]",
+        ),
+    ] = None,
+    identity: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="STREAMDEEP_IDENTITY",
+            help="Our .key_secret, for an engine that encrypts: --connect ADDRESS?server-key=FILE.",
+        ),
+    ] = None,
     stream: Annotated[list[str] | None, typer.Option(help="Only these streams.")] = None,
+    publish: Annotated[
+        str | None, typer.Option(help="Publish labels here, like tcp://127.0.0.1:5758.")
+    ] = None,
+    allow: Annotated[
+        Path | None,
+        typer.Option(
+            help="Encrypt what is published, for those whose public keys are in this folder."
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool | None,
+        typer.Option(
+            "--insecure", help="Allow a --publish that other machines can reach, in clear text."
+        ),
+    ] = None,
+    out: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Append sounds to this file: .txt (Audacity), .csv or .jsonl; {stream} in it makes one per stream. Repeatable."
+        ),
+    ] = None,
+    smoothing: Annotated[
+        float | None,
+        typer.Option(
+            "--smoothing-s", help="Time constant of the mean over time; 0 is none. [default: 1]"
+        ),
+    ] = None,
+    on: Annotated[
+        float | None, typer.Option(help="Probability at which a sound begins. [default: 0.6]")
+    ] = None,
+    off: Annotated[
+        float | None, typer.Option(help="Probability below which it ends. [default: 0.7 of --on]")
+    ] = None,
+    min_on: Annotated[
+        float | None,
+        typer.Option("--min-on-s", help="It must last so long to be told. [default: 0]"),
+    ] = None,
+    min_off: Annotated[
+        float | None,
+        typer.Option("--min-off-s", help="It must be away so long to have ended. [default: 0]"),
+    ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(help="LABEL=ON or LABEL=ON:OFF for one class. Repeatable."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="TOML file with these options, and [decision]; docs/labels.md."),
+    ] = None,
     count: Annotated[int | None, typer.Option(help="Stop after so many labels.")] = None,
     until_stop: Annotated[
         bool, typer.Option("--until-stop", help="Stop when the stream ends.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line per label.")] = False,
 ) -> None:
-    """Label every embedding of an engine, live.
+    """Label every embedding of an engine, live: sounds that begin and end.
 
     Prints a live table in a terminal, JSON lines otherwise.
 
-    Example: streamdeep classify --head scene-head.onnx --connect tcp://127.0.0.1:5757
+    Example: streamdeep classify --publish tcp://127.0.0.1:5758 --out sounds.csv --threshold 'Dog bark=0.5'
     """
     if count is not None and count < 1:
         raise ConfigurationError(f"--count {count} must be at least 1")
-    loaded = load_head(head)
+    settings = settings_from(
+        config,
+        {
+            "head": head, "connect": connect or None, "stream": stream or None,
+            "identity": identity, "publish": publish, "allow": allow, "insecure": insecure, "out": out or None,
+        },
+        {"smoothing_s": smoothing, "on": on, "off": off, "min_on_s": min_on, "min_off_s": min_off},
+        threshold or (),
+    )  # fmt: skip
     errors = Console(stderr=True, highlight=False)
-    with Subscriber(connect, streams=stream or (), kinds=("embedding", "event")) as subscriber:
-        decisions = _decide(subscriber, loaded, count=count, until_stop=until_stop)
-        try:
+    with Stopping() as stopping, Outlets(settings, errors) as outlets:
+        labels = _label(settings, outlets, stopping, errors, count=count, until_stop=until_stop)
+        # Closed here, so that what goes on ends while there still is somewhere to say so.
+        with contextlib.closing(labels):
             if as_json or not Console().is_terminal:
-                for decision in decisions:
-                    typer.echo(json.dumps(decision.as_dict()))
+                for one in labels:
+                    if not one.only_changes:
+                        typer.echo(json.dumps(as_dict(one)))
             else:
-                _show(decisions, connect)
-        finally:
-            statistics = subscriber.statistics()
-            received = sum(
-                topic.received
-                for name, topic in statistics.topics.items()
-                if name.startswith("embedding/")
-            )
-            lost = sum(
-                topic.lost
-                for name, topic in statistics.topics.items()
-                if name.startswith("embedding/")
-            )
-            errors.print(f"{received} embeddings received, {lost} lost on the wire")
+                _show(labels, settings.connect)
 
 
-def _decide(
-    subscriber: Subscriber, head: Head, *, count: int | None, until_stop: bool
-) -> Iterator[Decision]:
-    """Label embeddings as they come.
+def _label(
+    settings: ClassifySettings,
+    outlets: Outlets,
+    stopping: Stopping,
+    errors: Console,
+    *,
+    count: int | None,
+    until_stop: bool,
+) -> Generator[Labelled]:
+    """Label embeddings as they come; at the end all sounds end.
 
     Raises:
         MismatchError: they come from another encoder than the head's.
     """
-    made = 0
-    for message in subscriber:
-        received_ns = time.monotonic_ns()
-        if isinstance(message, EventMessage):
-            if until_stop and message.event == "stop":
-                return
-            continue
-        if not isinstance(message, EmbeddingMessage):
-            continue
-        head.check(message.model)
-        chances = head.probabilities(message.vector[None])[0]
-        ranked = sorted(zip(head.contract.labels, chances, strict=True), key=lambda pair: -pair[1])
-        yield Decision(
-            message,
-            ranked[0][0],
-            {label: round(float(chance), 6) for label, chance in ranked},
-            received_ns,
-            time.monotonic_ns(),
-        )
-        made += 1
-        if count is not None and made >= count:
-            return
+    labeller, n_made, ended = outlets.labeller, 0, False
+    with Subscriber(
+        settings.connect,
+        streams=settings.stream,
+        kinds=("embedding", "event"),
+        high_water_mark=QUEUE,
+        identity=settings.identity,
+    ) as subscriber:
+        try:
+            while not (ended or stopping.asked):
+                message = subscriber.receive(_LOOK_S)
+                now_ns = time.monotonic_ns()
+                made = labeller.tick(now_ns)
+                if message is not None:
+                    made += labeller.push(message, now_ns=now_ns)
+                    ended = (
+                        until_stop and isinstance(message, EventMessage) and message.event == "stop"
+                    )
+                for one in made:
+                    outlets.take(one)
+                    n_made += not one.only_changes
+                    yield one
+                ended = ended or (count is not None and n_made >= count)
+                outlets.service()
+        finally:
+            for one in labeller.flush():
+                outlets.take(one)
+            statistics = subscriber.statistics()
+            books = [
+                book for name, book in statistics.topics.items() if name.startswith("embedding/")
+            ]
+            errors.print(
+                f"{sum(book.received for book in books)} embeddings received, "
+                f"{sum(book.lost for book in books)} lost on the wire"
+            )
+            for connection in statistics.connections:
+                if connection.trouble:
+                    errors.print(f"{connection.endpoint}: {connection.trouble}", markup=False)
 
 
-def _show(decisions: Iterator[Decision], connect: str) -> None:
-    latest: dict[str, Decision] = {}
-    console = Console()
+def _show(labels: Iterator[Labelled], connect: Sequence[str]) -> None:
+    latest: dict[str, Labelled] = {}
     with Live(
-        f"waiting for embeddings on {connect} ...", console=console, auto_refresh=False
+        f"waiting for embeddings on {', '.join(connect)} ...", console=Console(), auto_refresh=False
     ) as live:
-        for decision in decisions:
-            latest[decision.message.stream] = decision
-            live.update(_table(latest), refresh=True)
-
-
-def _table(latest: dict[str, Decision]) -> Table:
-    table = Table()
-    for column in ("stream", "time", "label", "probability", "next", "level", "latency"):
-        table.add_column(column, no_wrap=True)
-    for name, decision in sorted(latest.items()):
-        message = decision.message
-        (_, chance), *others = decision.probabilities.items()
-        latency_ms = (
-            message.latency_ns + decision.decided_ns - message.published_monotonic_ns
-        ) / 1e6
-        table.add_row(
-            name,
-            f"{message.stop_sample / message.sample_rate_hz:.1f} s",
-            f"[bold]{decision.label}[/]",
-            f"{chance:4.0%} {'█' * round(20 * chance)}",
-            ", ".join(f"{label} {value:.0%}" for label, value in others[:2]),
-            f"{message.level_dbfs:.0f} dBFS",
-            f"{latency_ms:.1f} ms" if message.latency_ns else "",
-        )
-    return table
+        for one in labels:
+            latest[one.message.stream] = one
+            live.update(table(latest), refresh=True)

@@ -77,6 +77,15 @@ def run(
             "--insecure", help="Allow a bind that other machines can reach, in clear text."
         ),
     ] = None,
+    identity: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="STREAMDEEP_IDENTITY", help="Encrypt, with this .key_secret; needs --allow."
+        ),
+    ] = None,
+    allow: Annotated[
+        Path | None, typer.Option(help="Folder with the public keys of those who may listen.")
+    ] = None,
     wait: Annotated[
         bool | None,
         typer.Option(
@@ -103,7 +112,7 @@ def run(
         "source": source, "model": model, "provider": provider, "bind": bind, "stream": stream,
         "hop_s": hop, "early_s": early or None, "pace": pace, "block_size": block_size,
         "format": sample_format, "rate": rate, "channels": channels,
-        "insecure": insecure, "wait": wait,
+        "insecure": insecure, "identity": identity, "allow": allow, "wait": wait,
     }  # fmt: skip
     _run(lambda: settings_from(config, given), reloadable=config is not None, as_json=as_json)
 
@@ -113,6 +122,7 @@ def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) ->
     from streamdeep.engine import Engine
     from streamdeep.frontend.kernels import are_compiled
     from streamdeep.frontend.rows import warm_up
+    from streamdeep.wire.gate import Guard
     from streamdeep.wire.publisher import Publisher
 
     say, settings = _Voice(as_json=as_json), read()
@@ -137,6 +147,7 @@ def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) ->
         lossless=offline,
         # Streams that began together end their segments together.
         high_water_mark=max(64, 4 * len(settings.sources)),
+        guard=Guard.load(settings.identity, settings.allow),
     ) as publisher:
         engine = Engine(
             model,

@@ -46,6 +46,8 @@ class RunSettings(Strict):
         early_s: after how many seconds a segment also gives an early embedding.
         pace: of files.
         insecure: allow a bind that other machines can reach, in clear text.
+        identity: our ``.key_secret`` file, to publish encrypted.
+        allow: folder with the public keys of those who may then read.
         wait: start files only when somebody listens; None does so at ``pace`` max.
     """
 
@@ -63,6 +65,8 @@ class RunSettings(Strict):
     early_s: tuple[float, ...] = ()
     pace: Literal["realtime", "max"] = "realtime"
     insecure: bool = False
+    identity: Path | None = None
+    allow: Path | None = None
     wait: bool | None = None
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from typing import Final
 import zmq
 
 from streamdeep.errors import BindError
+from streamdeep.wire.gate import Gate, Guard
 
 HEARTBEAT_INTERVAL_MS: Final = 2_000
 # Longer than most network hiccups: a shorter one turns them into loss (measured: 4 s of link down, 0 messages
@@ -20,7 +21,12 @@ WAIT_SLICE_MS: Final = 100  # one try of a lossless send
 
 
 def open_publisher(
-    bind: str, *, high_water_mark: int, lossless: bool
+    bind: str,
+    *,
+    high_water_mark: int,
+    lossless: bool,
+    guard: Guard | None = None,
+    manual: bool = False,
 ) -> tuple[zmq.Socket[bytes], zmq.Context[zmq.Socket[bytes]] | None]:
     """An XPUB socket, bound.
 
@@ -28,6 +34,8 @@ def open_publisher(
         bind: an address that ``check_bind`` has passed.
         high_water_mark: messages queued per reader.
         lossless: refuse a message (``zmq.Again`` after 100 ms) rather than drop it for a full reader.
+        guard: encrypt, and let in only those whom it allows.
+        manual: a subscription takes effect when the caller says so.
 
     Returns:
         The socket, and the context to be terminated after it; None for ``inproc://``, which lives in
@@ -40,13 +48,13 @@ def open_publisher(
     context = zmq.Context.instance() if shared else zmq.Context()
     publisher = context.socket(zmq.XPUB)
     # Each join and each leave, also of a topic that others have: plain XPUB reports first and last only.
-    publisher.setsockopt(zmq.XPUB_VERBOSER, 1)
+    publisher.setsockopt(zmq.XPUB_MANUAL if manual else zmq.XPUB_VERBOSER, 1)
     publisher.setsockopt(zmq.XPUB_NODROP, int(lossless))
     publisher.setsockopt(zmq.SNDTIMEO, WAIT_SLICE_MS)
     publisher.setsockopt(zmq.SNDHWM, high_water_mark)
     publisher.setsockopt(zmq.LINGER, 0)  # until close says otherwise
-    # Readers send subscriptions only; a 5 MB one would cost 233 MB here.
-    publisher.setsockopt(zmq.MAXMSGSIZE, 256)
+    # Readers send subscriptions only; a 5 MB one would cost 233 MB here. A handshake with keys is longer.
+    publisher.setsockopt(zmq.MAXMSGSIZE, 256 if guard is None else 1_024)
     publisher.setsockopt(
         zmq.HANDSHAKE_IVL, 1_000
     )  # half-open connections hold a descriptor this long
@@ -55,6 +63,8 @@ def open_publisher(
     if bind.startswith("tcp://["):
         publisher.setsockopt(zmq.IPV6, 1)
     try:
+        if guard is not None and not shared:
+            Gate(context, guard).protect(publisher)
         _bind(publisher, bind)
     except BaseException:
         publisher.close(0)

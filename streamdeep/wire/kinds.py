@@ -5,14 +5,14 @@ Unix time in seconds with a fraction needs more than a double has. Not here: the
 (:mod:`streamdeep.wire.messages`), their checks (:mod:`streamdeep.wire.schema`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeep.records import Flag
+from streamdeep.records import Flag, Sound
 from streamdeep.wire.topics import Topic
 
 STAGES = ("capture", "resample", "frontend", "encoder", "publish")
@@ -215,6 +215,8 @@ class LabelMessage(Message):
         model: the encoder's, as in the embedding.
         label: the head's decision.
         probabilities: label to probability in [0, 1].
+        sounds: the sounds that go on after it, and those that ended with it; None if the sender does not
+            follow sounds, but labels each embedding for itself.
     """
 
     head: str
@@ -226,6 +228,7 @@ class LabelMessage(Message):
     model: bytes
     label: str
     probabilities: Mapping[str, float]
+    sounds: Sequence[Sound] | None = None
 
 
 def topic_of(message: Message) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from streamdeep.errors import MessageError
-from streamdeep.records import Flag
+from streamdeep.records import Flag, Sound
 from streamdeep.wire.kinds import (
     DIGEST_BYTES,
     MODEL_BYTES,
@@ -33,10 +33,12 @@ VERSION: Final = 1
 DTYPE: Final = "<f4"
 DIM_MOST: Final = 262_144  # a payload of 1 MiB
 TEXT_MOST: Final = 32_768
+SOUNDS_MOST: Final = 64
 
-_EVENT = re.compile(r"[a-z][a-z_]{0,31}")
+_WORD = re.compile(r"[a-z][a-z_]{0,31}")
 _COMMON_KEYS = ("stream", "session", "sequence", "published_utc_ns", "published_monotonic_ns")
 _PLACE_KEYS = ("epoch", "start_sample", "n_samples", "sample_rate_hz", "captured_utc_ns", "model")
+_SOUND_KEYS = ("state", "label", "start_sample", "n_samples", "confidence", "reason")
 _EVENT_KEYS = ("event", "epoch", "at_sample", "n_samples", "reason", "estimated")
 _MODEL_COUNTS = (
     "dim",
@@ -167,7 +169,14 @@ def _write_map(message: Message, header: dict[str, object]) -> dict[str, object]
             return {key: getattr(message, key) for key in _MODEL_KEYS}
         case LabelMessage():
             header |= {key: getattr(message, key) for key in ("head", *_PLACE_KEYS)}
-            return {"label": message.label, "probabilities": dict(message.probabilities)}
+            content: dict[str, object] = {
+                "label": message.label,
+                "probabilities": dict(message.probabilities),
+            }
+            if message.sounds is None:
+                return content
+            sounds = [{key: getattr(sound, key) for key in _SOUND_KEYS} for sound in message.sounds]
+            return {**content, "sounds": sounds}
         case StatusMessage(clock=clock):
             return {
                 "sequences": dict(message.sequences),
@@ -192,7 +201,7 @@ def _read_event(
     common: Mapping[str, Any], _topic: Topic, _header: Fields, payload: Fields
 ) -> EventMessage:
     event = payload.text("event", longest=32)
-    if not _EVENT.fullmatch(event):
+    if not _WORD.fullmatch(event):
         raise payload.error("event", "a word [a-z][a-z_]*")
     return EventMessage(
         **common,
@@ -264,6 +273,23 @@ def _read_label(
         probabilities={
             label: chances.number(label, low=0.0, high=1.0) for label in chances.names()
         },
+        sounds=tuple(map(_read_sound, payload.sections("sounds", most=SOUNDS_MOST)))
+        if payload.has("sounds")
+        else None,
+    )
+
+
+def _read_sound(sound: Fields) -> Sound:
+    state = sound.text("state", longest=32)
+    if not _WORD.fullmatch(state):
+        raise sound.error("state", "a word [a-z][a-z_]*")
+    return Sound(
+        state=state,
+        label=sound.text("label", longest=160),
+        start_sample=sound.integer("start_sample"),
+        n_samples=sound.integer("n_samples"),
+        confidence=sound.number("confidence", low=0.0, high=1.0),
+        reason=sound.text("reason"),
     )
 
 

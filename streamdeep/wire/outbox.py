@@ -11,6 +11,7 @@ from typing import Final
 import zmq
 
 from streamdeep.wire.endpoint import WAIT_SLICE_MS, open_publisher
+from streamdeep.wire.gate import Guard
 from streamdeep.wire.sendqueue import undelivered_bytes
 
 _LINGER_MS: Final = 500
@@ -26,13 +27,20 @@ class Outbox:
         high_water_mark: messages queued per reader.
         lossless: wait for slow readers instead of losing messages.
         patience_s: how long to wait for a reader that takes nothing.
+        guard: encrypt, and let in only those whom it allows.
 
     Raises:
         BindError: the address cannot be had.
     """
 
     def __init__(
-        self, bind: str, *, high_water_mark: int, lossless: bool, patience_s: float
+        self,
+        bind: str,
+        *,
+        high_water_mark: int,
+        lossless: bool,
+        patience_s: float,
+        guard: Guard | None = None,
     ) -> None:
         self._lossless = lossless
         self._n_tries = max(1, round(patience_s * 1000 / WAIT_SLICE_MS))
@@ -40,7 +48,7 @@ class Outbox:
         self._prefixes: Counter[bytes] = Counter()
         self.given_up = 0
         self._socket, self._context = open_publisher(
-            bind, high_water_mark=high_water_mark, lossless=lossless
+            bind, high_water_mark=high_water_mark, lossless=lossless, guard=guard
         )
         self.endpoint: Final = str(self._socket.getsockopt_string(zmq.LAST_ENDPOINT))
 

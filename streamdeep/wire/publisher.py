@@ -9,13 +9,14 @@ are (:mod:`streamdeep.wire.messages`), where one may listen (:mod:`streamdeep.wi
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Self, Unpack
 
 import numpy as np
 
-from streamdeep.records import Embedding, Flag
+from streamdeep.records import Embedding, Flag, Sound
+from streamdeep.wire.gate import Guard
 from streamdeep.wire.host import this_host
 from streamdeep.wire.kinds import (
     SESSION_BYTES,
@@ -53,9 +54,10 @@ class Publisher:
         utc: Unix time in nanoseconds.
         patience_s: how long a lossless publisher waits for a reader that takes nothing. Longer than the 12 s
             after which ZeroMQ drops a peer that does not answer, so that a dead one costs no message.
+        guard: encrypt, and let in only those whom it allows.
 
     Raises:
-        ConfigurationError: the address is malformed, or not local and not ``insecure``.
+        ConfigurationError: the address is malformed, or not local and neither ``insecure`` nor guarded.
         BindError: the address cannot be had.
     """
 
@@ -70,12 +72,13 @@ class Publisher:
         clock: Callable[[], int] = time.monotonic_ns,
         utc: Callable[[], int] = time.time_ns,
         patience_s: float = 15.0,
+        guard: Guard | None = None,
     ) -> None:
         if high_water_mark < 1:
             raise ValueError(f"high_water_mark is {high_water_mark}, it must be at least 1")
         if session is not None and len(session) != SESSION_BYTES:
             raise ValueError(f"session has {len(session)} bytes, it must have {SESSION_BYTES}")
-        check_bind(bind, insecure=insecure)
+        check_bind(bind, insecure=insecure, guarded=guard is not None)
         self.session: Final = session or secrets.token_bytes(SESSION_BYTES)
         self._clock = clock
         self._utc = utc
@@ -84,7 +87,11 @@ class Publisher:
         )  # by stream, then topic
         self._repeats = Repeats()
         self._outbox = Outbox(
-            bind, high_water_mark=high_water_mark, lossless=lossless, patience_s=patience_s
+            bind,
+            high_water_mark=high_water_mark,
+            lossless=lossless,
+            patience_s=patience_s,
+            guard=guard,
         )
 
     def __enter__(self) -> Self:
@@ -259,14 +266,16 @@ class Publisher:
         head: str,
         label: str,
         probabilities: Mapping[str, float],
+        sounds: Sequence[Sound] | None = None,
     ) -> None:
-        """Send what a head made of an embedding, under the embedding's stream.
+        """Send what a head made of an embedding, under the embedding's stream; the last is repeated for joiners.
 
         Args:
             about: the embedding as it was received.
             head: the head's name.
             label: its decision.
             probabilities: label to probability.
+            sounds: see :class:`~streamdeep.wire.kinds.LabelMessage`.
 
         Raises:
             ValueError: a value that the protocol does not allow.
@@ -284,7 +293,9 @@ class Publisher:
                 model=about.model,
                 label=label,
                 probabilities={name: float(chance) for name, chance in probabilities.items()},
-            )
+                sounds=None if sounds is None else tuple(sounds),
+            ),
+            keep=True,
         )
 
     def service(self) -> None:

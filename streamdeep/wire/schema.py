@@ -108,6 +108,14 @@ class Fields:
             raise self.error(key, "a map whose keys are texts of at most 160 characters")
         return Fields(value, f"{self._place}: {key}")
 
+    def sections(self, key: str, *, most: int) -> "list[Fields]":
+        """An array of at most ``most`` maps whose keys are texts."""
+        value = self._values.get(key)
+        if type(value) is not list or len(value) > most:
+            raise self.error(key, f"an array of at most {most} maps")
+        place = f"{self._place}: {key}"
+        return [Fields({"each": item}, place).section("each", most=64) for item in value]
+
     def names(self) -> list[str]:
         """All keys there are; safe after :meth:`section`, which has checked them."""
         return list(self._values)

@@ -13,13 +13,16 @@ from streamdeep.errors import ConfigurationError
 
 DEFAULT_ENDPOINT: Final = "tcp://127.0.0.1:5757"
 
-_ADVICE = f"bind {DEFAULT_ENDPOINT}, or pass --insecure to publish in clear text on the network"
+_ADVICE = (
+    f"bind {DEFAULT_ENDPOINT}, encrypt with --identity and --allow (see: streamdeep keys --help), "
+    "or pass --insecure to publish in clear text on the network"
+)
 _TCP = re.compile(r"(?P<host>\[[^\[\]]+\]|[^:\[\]/]+):(?P<port>\*|[0-9]{1,5})")
 # The kernel's sun_path holds 108 bytes, the last one zero.
 _IPC_PATH_BYTES = 107
 
 
-def check_bind(url: str, *, insecure: bool) -> None:
+def check_bind(url: str, *, insecure: bool, guarded: bool = False) -> None:
     """Refuse an address that a publisher should not or cannot listen on.
 
     Loopback tcp (127.0.0.0/8, ``[::1]``, ``localhost``), ``ipc://`` and ``inproc://`` are always allowed.
@@ -29,9 +32,11 @@ def check_bind(url: str, *, insecure: bool) -> None:
     Args:
         url: a ZeroMQ address; the port may be ``*`` or 0 for any free one.
         insecure: allow addresses that other machines can reach, in clear text.
+        guarded: what is sent is encrypted, and only for those who are allowed.
 
     Raises:
-        ConfigurationError: malformed, or reachable from other machines and not ``insecure``.
+        ConfigurationError: malformed, or reachable from other machines and neither ``insecure`` nor
+            ``guarded``; or guarded where there is no encryption.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in ("tcp", "ipc", "inproc"):
@@ -40,7 +45,9 @@ def check_bind(url: str, *, insecure: bool) -> None:
             f"{DEFAULT_ENDPOINT} is the usual one"
         )
     if scheme == "tcp":
-        _check_tcp(url, rest, insecure=insecure)
+        _check_tcp(url, rest, insecure=insecure or guarded)
+    elif scheme == "inproc" and guarded:
+        raise ConfigurationError(f"{url!r} stays within one process: it cannot be encrypted")
     elif not rest or "\0" in rest:
         raise ConfigurationError(f"cannot bind {url!r}: a name must follow {scheme}://")
     elif scheme == "ipc" and len(rest.encode(errors="replace")) > _IPC_PATH_BYTES:

@@ -21,6 +21,7 @@ from streamdeep.wire.kinds import (
 )
 from streamdeep.wire.loss import LossCounter
 from streamdeep.wire.topics import parse_topic
+from streamdeep.wire.trouble import ConnectionState
 
 TOPICS_MOST: Final = 4096  # a sender that invents streams must not fill the memory
 
@@ -62,14 +63,19 @@ class SubscriberStatistics:
         bad: messages that were none of this protocol, by the place of the fault.
         held: embeddings that wait for their model's description now.
         unexplained: embeddings dropped because that description did not come, by stream.
-        renewals: connections made anew because libzmq had given up on them.
+        connections: how each connection is, in the order of the addresses.
     """
 
     topics: Mapping[str, TopicStatistics]
     bad: Mapping[str, int]
     held: int
     unexplained: Mapping[str, int]
-    renewals: int
+    connections: Sequence[ConnectionState]
+
+    @property
+    def renewals(self) -> int:
+        """Connections made anew because libzmq had given up on them."""
+        return sum(connection.renewals for connection in self.connections)
 
     @property
     def lost(self) -> int:

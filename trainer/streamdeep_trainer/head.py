@@ -2,7 +2,8 @@
 
 It learns every clip at several gains, so that a quieter microphone works. The regularisation of the head
 that is written is chosen by all folds; the accuracy that it states was measured with nested folds, where
-a test fold chose nothing. Not here: the file (``streamdeep.heads.writing``).
+a test fold chose nothing. The scores of these held-out folds also give the temperature by which the written
+head's probabilities are calibrated. Not here: the file (``streamdeep.heads.writing``).
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from streamdeep.heads.calibration import (
+    calibration_error,
+    fit_temperature,
+    log_loss,
+    softmax,
+)
 from streamdeep.heads.head import Head
 from streamdeep.heads.writing import folded, write_linear_head
 from streamdeep_trainer.config import HeadRecipe
@@ -25,6 +33,8 @@ from streamdeep_trainer.writing import check_writable, writing
 
 N_FOLDS = 5
 """Where the data has no official ones."""
+
+_NEVER_SHOWN = 5.0
 
 
 def train_head(
@@ -66,12 +76,15 @@ def train_head(
     grid = sorted(recipe.c_grid)
 
     n_right = np.zeros(len(gains))
+    logits = np.zeros((len(rows.vectors), len(names)))  # of each row, by one who was not taught it
     for fold in np.unique(rows.folds):
         training = rows.folds[rows.clips] != fold
         c = choose_c(rows, training, grid=grid, make=logistic, seed=0)
         fitted = fit_quietly(
             logistic(c, 0), rows.vectors[training], rows.labels[rows.clips[training]]
         )
+        held_out = ~training
+        logits[held_out] = _logits(fitted, rows.vectors[held_out], len(names))
         for number in range(len(gains)):
             tested = ~training & (gain_of_row == number)
             found, classes = decide(fitted, rows.vectors[tested], rows.clips[tested])
@@ -85,6 +98,8 @@ def train_head(
     if len(names) == 2:  # scikit-learn gives the second class's logit alone
         weight, bias = np.concatenate((-weight, weight)) / 2.0, np.concatenate((-bias, bias)) / 2.0
     weight, bias = folded(weight, bias, scaler.mean_, scaler.scale_)
+    temperature, calibration = _calibrated(rows, logits)
+    weight, bias = weight / temperature, bias / temperature
     n_clips = len(rows.labels)
     about = {
         "name": recipe.name,
@@ -98,6 +113,7 @@ def train_head(
             f"{gain:+g} dB": float(right / n_clips)
             for gain, right in zip(gains, n_right, strict=True)
         },
+        "calibration": calibration,
         "versions": versions(),
         **(provenance or {}),
     }
@@ -106,6 +122,34 @@ def train_head(
         return write_linear_head(
             path, weight, bias, names, digest, activation="softmax", provenance=about
         )
+
+
+def _logits(fitted: Any, vectors: NDArray[np.float32], n_classes: int) -> NDArray[np.float64]:
+    """``(rows, classes)``; a class that the fitted one was never shown is as unlikely as can be."""
+    values = fitted.decision_function(vectors)
+    if values.ndim == 1:
+        values = np.stack((-values, values), axis=1) / 2.0
+    logits = np.full((len(vectors), n_classes), values.min() - _NEVER_SHOWN)
+    logits[:, fitted.classes_] = values
+    return logits
+
+
+def _calibrated(rows: Rows, logits: NDArray[np.float64]) -> tuple[float, dict[str, Any]]:
+    """The temperature of all held-out rows, and how well that of the other folds does on each fold."""
+    classes, folds = rows.labels[rows.clips], rows.folds[rows.clips]
+    chances = np.empty_like(logits)
+    for fold in np.unique(folds):
+        own = folds == fold
+        chances[own] = softmax(logits[own] / fit_temperature(logits[~own], classes[~own]))
+    temperature, before = fit_temperature(logits, classes), softmax(logits)
+    return temperature, {
+        "method": "temperature, on segments of held-out folds",
+        "temperature": temperature,
+        "expected_calibration_error": calibration_error(chances, classes),
+        "expected_calibration_error_before": calibration_error(before, classes),
+        "log_loss": log_loss(chances, classes),
+        "log_loss_before": log_loss(before, classes),
+    }
 
 
 def _refuse_unfit(clips: Sequence[Clip]) -> None:

@@ -204,6 +204,19 @@ def _restart_seen_by_status(s: Script) -> None:
     s.embedding(2, lost=2)
 
 
+def _sounds(s: Script) -> None:
+    """Labels of a classifier that follows sounds: one begins, goes on, ends; the last is sent again."""
+    begun = {"state": "start", "label": "wren", "start_sample": 110_250, "n_samples": 220_500, "confidence": 0.75, "reason": ""}  # fmt: skip
+    over = begun | {"state": "end", "n_samples": 2**53 + 1, "reason": "gap"}
+    s.label(0, "wren", more={"sounds": [begun]})
+    s.label(1, "wren", more={"sounds": [begun | {"state": "on", "confidence": 1}]})
+    s.label(2, "wren", more={"sounds": [over | {"state": "of_later"} | _LATER, begun]})
+    s.label(3, "unknown", more={"sounds": [over]})
+    s.label(3, "unknown", more={"sounds": [over]}, flags=Flag.REPEAT, printed=False)
+    s.label(4, "unknown", more={"sounds": []})
+    s.label(5, "wren", more={"sounds": None})
+
+
 def _same_host(s: Script) -> None:
     """From this machine, five seconds on the way: the age is told by the monotonic clock."""
     delay_ns = 5_000_000_000
@@ -238,4 +251,5 @@ _CASES = (
     _repeat_that_proves_loss,
     _restart,
     _restart_seen_by_status,
+    _sounds,
 )

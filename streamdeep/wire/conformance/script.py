@@ -154,15 +154,26 @@ class Script:
             refused,
         )
 
-    def label(self, sequence: int, label: str, *, lost: int = 0) -> None:
-        """A label of the head ``birds``."""
-        header = self.header(sequence) | self.place(sequence) | {"head": "birds"}
+    def label(
+        self,
+        sequence: int,
+        label: str,
+        *,
+        lost: int = 0,
+        flags: int = 0,
+        printed: bool = True,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        """A label of the head ``birds``; ``more`` is added to its payload."""
+        header = self.header(sequence, flags) | self.place(sequence) | {"head": "birds"}
         shown = {key: header[key] for key in ("head", "start_sample", "n_samples")}
         self._send(
             f"label/{self._name}/birds/",
             header,
-            {"label": label, "probabilities": {label: 0.75, "rain": 0.25}},
-            Line(self._line("label", sequence, lost) | shown | {"label": label}),
+            {"label": label, "probabilities": {label: 0.75, "rain": 0.25}} | dict(more or {}),
+            Line(self._line("label", sequence, lost) | shown | {"label": label})
+            if printed
+            else None,
         )
 
     def model(

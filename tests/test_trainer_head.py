@@ -1,0 +1,56 @@
+"""A trained head is calibrated on what it was not taught: it is as sure as it is right."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from trainer_data import RECIPE, write_tones
+
+from streamdeep.heads.calibration import calibration_error, softmax
+from streamdeep_trainer.datasets.layouts import find_clips
+from streamdeep_trainer.embed import embed_clips
+from streamdeep_trainer.head import train_head
+
+
+@pytest.fixture
+def clips(tmp_path):
+    return find_clips(write_tones(tmp_path / "tones", n_clips=10))
+
+
+@pytest.fixture
+def trained(tmp_path, model_path):
+    return lambda clips: train_head(clips, model_path, tmp_path / "head.onnx", recipe=RECIPE.head)
+
+
+def test_a_head_says_how_well_it_is_calibrated(trained, clips, model_path):
+    head, embedded = trained(clips), embed_clips(clips, model_path)
+    found = head.contract.provenance["calibration"]
+    assert found["log_loss"] <= found["log_loss_before"] + 0.05
+    chances = head.probabilities(embedded.vectors)
+    truths = [head.contract.labels.index(embedded.clips[row].label) for row in embedded.clip_rows]
+    assert calibration_error(chances, np.array(truths)) < 0.3
+
+
+def test_a_head_that_could_learn_nothing_is_not_sure(trained, clips, model_path):
+    labels = np.random.default_rng(3).permutation(["even", "odd"] * 10)
+    drawn = [replace(clip, label=label) for clip, label in zip(clips, labels, strict=True)]
+    head, embedded = trained(drawn), embed_clips(drawn, model_path)
+    found = head.contract.provenance["calibration"]
+    assert found["temperature"] > 1.5
+    assert found["log_loss"] < found["log_loss_before"]
+    chances = head.probabilities(embedded.vectors)
+    without = softmax(found["temperature"] * np.log(chances))
+    assert chances.max(axis=1).mean() < min(0.75, without.max(axis=1).mean())
+
+
+def test_a_class_that_one_fold_has_alone_is_no_obstacle(trained, clips):
+    labels = ["a"] * 8 + ["b"] * 10 + ["rare"] * 2
+    folds = [*(number % 2 + 1 for number in range(18)), 1, 1]
+    some = [
+        replace(clip, label=label, fold=fold)
+        for clip, label, fold in zip(clips, labels, folds, strict=True)
+    ]
+    head = trained(some)
+    assert head.contract.labels == ("a", "b", "rare")
+    found = head.contract.provenance["calibration"]
+    assert np.isfinite([found["temperature"], found["log_loss"]]).all()
