@@ -15,6 +15,7 @@ Where things are:
     audio/                    where sound comes in
     encoder/                  frames -> embeddings
     wire/                     embeddings -> other processes
+    bridges/                  the wire -> MQTT, browsers, Prometheus
     heads/                    embeddings -> labels
     timeline                  one stream's epochs, gaps and accounts
     pipeline                  blocks in, embeddings out: no I/O, no threads

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 from bridge_data import (
@@ -44,6 +46,7 @@ from streamdeep.wire.tally import SubscriberStatistics
 from streamdeep.wire.topics import KINDS
 
 S = 1_000_000_000
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "bridges.md"
 BIND = Bind("127.0.0.1", 8080)
 
 # --- who may connect
@@ -513,6 +516,22 @@ def gauges_stream(many):
     gauges = Gauges()
     gauges.take(a_status(counters=counters_of(dropped=many)), 0)
     return gauges.streams.get("room")
+
+
+def test_every_metric_is_documented():
+    gauges = Gauges()
+    gauges.bad = {"header": 1}
+    gauges.take(a_status(counters=counters_of(dropped={"gap": 1})), 0)
+    gauges.take(an_embedding(), 0)
+    text, _ = Exposition(gauges, threading.Lock()).render("")
+    documented = set(re.findall(r"`(streamdeep_[a-z_]+)`", DOCUMENT.read_text()))
+    found = {
+        family.name + "_total" * (family.type == "counter")
+        for family in parse_text(text.decode())
+        if family.samples
+    }
+    found |= {"streamdeep_last_embedding_age_seconds"}  # told once the subscriber's books are there
+    assert found == documented
 
 
 @pytest.fixture
