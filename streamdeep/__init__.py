@@ -16,6 +16,7 @@ Where things are:
     encoder/                  frames -> embeddings
     wire/                     embeddings -> other processes
     heads/                    embeddings -> labels, sounds that begin and end
+    bridges/                  the wire -> MQTT, browsers, Prometheus
     timeline                  one stream's epochs, gaps and accounts
     pipeline                  blocks in, embeddings out: no I/O, no threads
     rack/                     many streams side by side: one batch for all

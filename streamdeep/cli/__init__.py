@@ -6,6 +6,7 @@ One module per command. Bad input ends in one line on standard error and an exit
 
 import os
 import sys
+from importlib import import_module
 
 import typer
 
@@ -38,23 +39,17 @@ def _options(
     pass
 
 
-def _register() -> None:
-    # Each module adds its command to `app`; heavy libraries are imported inside the commands.
-    from streamdeep.cli import (
-        bench,
-        classify,
-        conformance,
-        demo,
-        devices,
-        embed,
-        inspect,
-        keys,
-        run,
-        watch,
-    )
+COMMANDS = (
+    "demo", "run", "classify", "watch", "embed", "inspect", "devices", "keys", "bridge", "bench", "conformance",
+)  # fmt: skip
+"""Each is a module beside this one, and adds the command or commands of its name to ``app``."""
 
-    for module in (demo, run, classify, embed, inspect, devices, bench, conformance, keys, watch):
-        module.register(app)
+
+def _register() -> None:
+    # Only what is asked for is imported: what runs for months should not hold all that the others need.
+    named = [word for word in sys.argv[1:2] if word in COMMANDS]
+    for name in named or COMMANDS:
+        import_module(f"streamdeep.cli.{name}").register(app)
 
 
 def main() -> None:
