@@ -21,6 +21,7 @@ Where things are:
     rack/                     many streams side by side: one batch for all
     stream                    one source on its way to the wire
     engine                    threads and lifecycle around streams
+    tables                    embeddings received -> pandas, Arrow
     bench/                    what this machine can do with a model
     cli/                      the commands a user types
 
