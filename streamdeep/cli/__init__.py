@@ -47,12 +47,26 @@ def _register() -> None:
         demo,
         devices,
         embed,
+        hub,
         inspect,
         keys,
         run,
+        streams,
     )
 
-    for module in (demo, run, classify, embed, inspect, devices, bench, conformance, keys):
+    for module in (
+        demo,
+        run,
+        classify,
+        embed,
+        inspect,
+        devices,
+        bench,
+        conformance,
+        keys,
+        hub,
+        streams,
+    ):
         module.register(app)
 
 
