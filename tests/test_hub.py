@@ -475,7 +475,30 @@ def test_the_cache_keeps_its_bounds_and_its_order(steps):
         kinds = [key[0].partition("/")[0] for key in keys]
         assert kinds == sorted(kinds, key=["model", "embedding", "status"].index)
     cache.sweep(now_ns=now_ns + 601_000_000_000)
-    assert (cache.n_bytes, cache.n_streams, cache._ages, cache._heard_ns) == (0, 0, {}, {})
+    assert (cache.n_bytes, cache.n_streams, cache._ages, cache._entries) == (0, 0, {}, {})
+
+
+def test_a_new_session_of_a_stream_ends_the_former_one_from_the_same_engine_only():
+    cache = Cache(n_history=5)
+
+    def keep(kind, session, source):
+        header = {"v": 1, "stream": "a", "session": session * 16, "sequence": 0, "flags": 0}
+        frames = assemble(f"{kind}/a/", header, b"")
+        cache.keep(envelope_of(frames), frames, source=source, now_ns=0)
+
+    for kind in ("model", "embedding", "status"):
+        keep(kind, b"1", 0)
+        keep(kind, b"2", 1)
+    keep("model", b"3", 0)
+    assert {session[:1] for _, session in cache.matching([b""])} == {b"2", b"3"}
+    assert len(cache.matching([b"embedding/"])) == 1
+    # The other source falls silent; the one that speaks is its successor.
+    keep_ns = 11_000_000_000
+    header = {"v": 1, "stream": "a", "session": b"3" * 16, "sequence": 1, "flags": 0}
+    frames = assemble("model/a/", header, b"")
+    cache.keep(envelope_of(frames), frames, source=0, now_ns=keep_ns)
+    cache.sweep(now_ns=keep_ns)
+    assert {session[:1] for _, session in cache.matching([b""])} == {b"3"}
 
 
 def test_without_history_embeddings_are_not_kept():

@@ -21,10 +21,13 @@ _REPLACED_AFTER_NS: Final = 10_000_000_000
 
 
 @dataclass(slots=True)
-class _Entry:
-    envelope: Envelope
+class _Sender:
+    """One session of a stream."""
+
     source: int
-    kept: deque[tuple[int, list[bytes]]] = field(default_factory=deque)  # with a number of its own
+    heard_ns: int
+    entries: "dict[Key, deque[tuple[int, list[bytes]]]]" = field(default_factory=dict)
+    """Messages and, with each, a number of its own."""
 
 
 class Cache:
@@ -49,9 +52,8 @@ class Cache:
         self._bytes_most = history_bytes
         self._forget_after_ns = forget_after_ns
         self._topics_most = topics_most
-        self._entries: dict[Key, _Entry] = {}
-        self._sessions: dict[str, dict[bytes, None]] = {}  # by topic
-        self._heard_ns: dict[tuple[str, bytes], int] = {}  # by stream and session
+        self._senders: dict[str, dict[bytes, _Sender]] = {}  # by stream and session
+        self._entries: dict[Key, deque[tuple[int, list[bytes]]]] = {}
         self._ages: dict[int, Key] = {}  # of embeddings, the oldest first
         self._n_kept = 0
         self.n_bytes = 0
@@ -59,29 +61,28 @@ class Cache:
     @property
     def n_streams(self) -> int:
         """Streams of which something is kept."""
-        return len({entry.envelope.stream for entry in self._entries.values()})
+        return len(self._senders)
 
     def keep(self, envelope: Envelope, frames: list[bytes], *, source: int, now_ns: int) -> None:
         """A message that is new to the hub came from one of its sources."""
-        self._heard_ns[envelope.stream, envelope.session] = now_ns
+        sender = self._senders.get(envelope.stream, {}).get(envelope.session)
+        if sender is not None:
+            sender.source, sender.heard_ns = source, now_ns
         most = self._n_history if envelope.kind == "embedding" else 1
         if envelope.kind not in _ORDER or most == 0:
             return
         key = (envelope.topic, envelope.session)
-        entry = self._entries.get(key)
-        if entry is None:
-            if len(self._entries) >= self._topics_most:
-                return
-            self._replace(envelope.topic, source)
-            entry = self._entries[key] = _Entry(envelope, source)
-            self._sessions.setdefault(envelope.topic, {})[envelope.session] = None
-        entry.source = source
+        if key not in self._entries and len(self._entries) >= self._topics_most:
+            return
+        if sender is None:
+            sender = self._enter(envelope, source, now_ns)
+        entry = self._entries.setdefault(key, sender.entries.setdefault(key, deque()))
         self._n_kept += 1
-        entry.kept.append((self._n_kept, frames))
+        entry.append((self._n_kept, frames))
         self.n_bytes += _size(frames)
         if envelope.kind == "embedding":
             self._ages[self._n_kept] = key
-        if len(entry.kept) > most:
+        if len(entry) > most:
             self._drop_oldest(entry)
         while self.n_bytes > self._bytes_most and self._ages:
             self._drop_oldest(self._entries[next(iter(self._ages.values()))])
@@ -90,40 +91,40 @@ class Cache:
         """What those who subscribed to the prefixes should get, in the order in which they should."""
         wanted = tuple({prefix.decode("ascii", "replace") for prefix in prefixes})
         found = [key for key in self._entries if key[0].startswith(wanted)]
-        return sorted(found, key=lambda key: _ORDER[self._entries[key].envelope.kind])
+        return sorted(found, key=lambda key: _ORDER[key[0].partition("/")[0]])
 
     def messages(self, key: Key) -> list[list[bytes]]:
         """What is kept under a topic and session, the oldest first; nothing if it is forgotten."""
-        entry = self._entries.get(key)
-        return [] if entry is None else [frames for _, frames in entry.kept]
+        return [frames for _, frames in self._entries.get(key, ())]
 
     def sweep(self, *, now_ns: int) -> None:
         """Forget what has not been heard for long; to be called now and then."""
-        for key, entry in list(self._entries.items()):
-            silent_ns = now_ns - self._heard_ns[entry.envelope.stream, entry.envelope.session]
-            replaced = len(self._sessions[key[0]]) > 1 and silent_ns > _REPLACED_AFTER_NS
-            if replaced or silent_ns > self._forget_after_ns:
-                self._forget(key)
-        for stream_session, heard_ns in list(self._heard_ns.items()):
-            if now_ns - heard_ns > self._forget_after_ns:
-                del self._heard_ns[stream_session]
+        for stream, senders in list(self._senders.items()):
+            for session, sender in list(senders.items()):
+                silent_ns = now_ns - sender.heard_ns
+                replaced = len(senders) > 1 and silent_ns > _REPLACED_AFTER_NS
+                if replaced or silent_ns > self._forget_after_ns:
+                    self._forget(stream, session)
 
-    def _replace(self, topic: str, source: int) -> None:
-        """A new session on a topic ends the former one from the same source: its sender was restarted."""
-        for session in list(self._sessions.get(topic, ())):
-            if self._entries[topic, session].source == source:
-                self._forget((topic, session))
+    def _enter(self, envelope: Envelope, source: int, now_ns: int) -> _Sender:
+        """A session not heard before ends the stream's former one from the same source: it was restarted."""
+        for session, former in list(self._senders.get(envelope.stream, {}).items()):
+            if former.source == source:
+                self._forget(envelope.stream, session)
+        sender = _Sender(source, now_ns)
+        self._senders.setdefault(envelope.stream, {})[envelope.session] = sender
+        return sender
 
-    def _forget(self, key: Key) -> None:
-        entry = self._entries.pop(key)
-        while entry.kept:
-            self._drop_oldest(entry)
-        del self._sessions[key[0]][key[1]]
-        if not self._sessions[key[0]]:
-            del self._sessions[key[0]]
+    def _forget(self, stream: str, session: bytes) -> None:
+        for key, entry in self._senders[stream].pop(session).entries.items():
+            del self._entries[key]
+            while entry:
+                self._drop_oldest(entry)
+        if not self._senders[stream]:
+            del self._senders[stream]
 
-    def _drop_oldest(self, entry: _Entry) -> None:
-        number, frames = entry.kept.popleft()
+    def _drop_oldest(self, entry: deque[tuple[int, list[bytes]]]) -> None:
+        number, frames = entry.popleft()
         self._ages.pop(number, None)
         self.n_bytes -= _size(frames)
 
