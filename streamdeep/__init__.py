@@ -24,6 +24,7 @@ Where things are:
     engine                    threads and lifecycle around streams
     labelling/                a head on a wire's streams: labels out, files of them
     watching/                 how all streams of a wire are doing
+    tables                    embeddings received -> pandas, Arrow
     bench/                    what this machine can do with a model
     cli/                      the commands a user types
 

@@ -1,6 +1,6 @@
 """A publisher as a process of its own, for tests that kill, stop and restart one: no sound, but real messages.
 
-Usage: wire_engine.py '{"bind": ..., "streams": [...], "period_s": 0.05, "identity": null, "allow": null}'
+Usage: wire_engine.py '{"bind": ..., "streams": [...], "period_s": 0.05, "identity": null, "allow": null, ...}'
 Prints its address when it is bound. The vectors of a stream begin with its sequence number.
 """
 
@@ -44,10 +44,10 @@ def report(publisher, stream):
     )
 
 
-def start(bind, *streams, period_s=0.05, identity=None, allow=None, n_most=None):
-    """Start one; the process and its address."""
+def start(bind, *streams, period_s=0.05, identity=None, allow=None, n_most=None, wait=False):
+    """Start one, which waits for a listener if told to; the process and its address."""
     settings = {
-        "bind": bind, "streams": streams, "period_s": period_s, "n_most": n_most,
+        "bind": bind, "streams": streams, "period_s": period_s, "n_most": n_most, "wait": wait,
         "identity": identity and str(identity), "allow": allow and str(allow),
     }  # fmt: skip
     process = subprocess.Popen(
@@ -72,6 +72,9 @@ def main():
     with Publisher(settings["bind"], guard=guard) as publisher:
         sys.stdout.write(f"{publisher.endpoint}\n")
         sys.stdout.flush()
+        while settings["wait"] and not publisher.is_subscribed("embedding/a/"):
+            publisher.wait(0.1)
+            publisher.service()
         for stream in settings["streams"]:
             announce(publisher, stream)
         number, next_status_s = 0, 0.0

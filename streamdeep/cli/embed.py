@@ -16,13 +16,9 @@ from rich.progress import track
 
 from streamdeep.config import hop_frames_from_seconds
 from streamdeep.encoder.model import BATCH_SEGMENTS, Model
-from streamdeep.errors import (
-    ConfigurationError,
-    MissingDependencyError,
-    SourceError,
-    StreamdeepError,
-)
+from streamdeep.errors import ConfigurationError, SourceError, StreamdeepError
 from streamdeep.providers import ProviderName
+from streamdeep.tables import fixed_size_lists, require_pyarrow
 
 SUFFIXES = frozenset(
     ".wav .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .caf .w64 .rf64 .voc .snd".split()
@@ -76,7 +72,7 @@ def embed(
     if out.suffix not in (".npz", ".csv", ".parquet"):
         raise ConfigurationError(f"--out {out} must end in .npz, .csv or .parquet")
     if out.suffix == ".parquet":
-        _pyarrow()  # before the work, not after it
+        require_pyarrow()  # before the work, not after it
     _refuse_unwritable(out)
     loaded = load_model(model, provider=provider)
     if provider != "cpu":  # there a single step costs about as much as a batch of whole segments
@@ -225,29 +221,12 @@ def _write_csv(path: Path, table: Table) -> None:
             writer.writerow([name, start, length, *(str(value) for value in vector)])
 
 
-def _pyarrow() -> object:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingDependencyError(
-            "parquet needs pyarrow: pip install 'streamdeep[parquet]'"
-        ) from error
-    return pyarrow
-
-
 def _write_parquet(path: Path, table: Table) -> None:
-    _pyarrow()
-    import pyarrow
-    from pyarrow import parquet
-
-    vectors = pyarrow.FixedSizeListArray.from_arrays(
-        pyarrow.array(table.embedding.reshape(-1)), table.embedding.shape[1]
-    )
+    pyarrow = require_pyarrow()
     columns = {
         "file": pyarrow.array(table.file.tolist()),
         "start_sample": pyarrow.array(table.start_sample),
         "n_samples": pyarrow.array(table.n_samples),
-        "embedding": vectors,
+        "embedding": fixed_size_lists(table.embedding),
     }
-    parquet.write_table(pyarrow.table(columns), path)
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)

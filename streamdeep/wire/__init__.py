@@ -26,6 +26,11 @@ subscriber   what a listener receives through
 async_subscriber  the same in an event loop
 callbacks    the same by functions that are called
 printable    texts of strangers, made fit to be printed
+hub          many engines and many subscribers meet here: bytes pass through
+cache        what a hub keeps for joiners
+fanout       a hub's sending socket
+rivals       two senders under one stream's name
+hub_statistics  what a hub counts
 conformance  every kind of message, odd ones included, to test listeners with
 
 A listener needs this package, numpy, pyzmq and msgpack: no compiler, no model runtime, no sound card. What

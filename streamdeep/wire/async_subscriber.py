@@ -33,7 +33,7 @@ class AsyncSubscriber(Reception):
         return self
 
     async def __anext__(self) -> Message:
-        message = await self.receive(self._timeout_s)
+        message = await self.receive(self.timeout_s)
         if message is None:
             raise StopAsyncIteration
         return message

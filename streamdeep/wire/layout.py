@@ -81,11 +81,7 @@ def from_maps(
     Raises:
         MessageError: a value is missing, of the wrong type or out of range, or the version is another.
     """
-    if type(header.get("v")) is not int or header["v"] != VERSION:
-        found = repr(header.get("v"))[:20]
-        raise MessageError(
-            f"version: {found} of the protocol; this program reads version {VERSION}"
-        )
+    check_version(header)
     fields = Fields(header, "header")
     if fields.name("stream") != topic.stream:
         raise fields.error("stream", f"{topic.stream!r} as in the topic")
@@ -102,6 +98,19 @@ def from_maps(
             raise fields.error("flags", "early exactly under the topic early/")
         return _read_embedding(common, fields, payload)
     return _READERS[topic.kind](common, topic, fields, Fields(payload, "payload"))
+
+
+def check_version(header: Mapping[str, object]) -> None:
+    """Refuse other versions.
+
+    Raises:
+        MessageError: it is not version 1.
+    """
+    if type(header.get("v")) is not int or header["v"] != VERSION:
+        found = repr(header.get("v"))[:20]
+        raise MessageError(
+            f"version: {found} of the protocol; this program reads version {VERSION}"
+        )
 
 
 def _write_embedding(message: EmbeddingMessage, header: dict[str, object]) -> bytes:

@@ -8,12 +8,15 @@ a checked message or raises ``MessageError``, whose text begins with one of :dat
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgpack
 
 from streamdeep.errors import MessageError
+from streamdeep.records import Flag
 from streamdeep.wire.kinds import (
+    SESSION_BYTES,
     ClockPoint,
     Counters,
     EmbeddingMessage,
@@ -24,8 +27,9 @@ from streamdeep.wire.kinds import (
     StatusMessage,
     topic_of,
 )
-from streamdeep.wire.layout import TEXT_MOST, VERSION, from_maps, to_maps
-from streamdeep.wire.topics import parse_topic, stream_name
+from streamdeep.wire.layout import TEXT_MOST, VERSION, check_version, from_maps, to_maps
+from streamdeep.wire.schema import Fields
+from streamdeep.wire.topics import parse_topic, stream_name, take_apart
 
 __all__ = [
     "HEADER_BYTES",
@@ -36,12 +40,15 @@ __all__ = [
     "ClockPoint",
     "Counters",
     "EmbeddingMessage",
+    "Envelope",
     "EventMessage",
     "LabelMessage",
     "Message",
     "ModelMessage",
     "StatusMessage",
+    "as_repeat",
     "assemble",
+    "envelope_of",
     "pack",
     "stream_name",
     "topic_of",
@@ -124,6 +131,64 @@ def unpack(frames: Sequence[bytes]) -> Message:
     if topic.kind in ("embedding", "early"):
         return from_maps(topic, header, frames[2])
     return from_maps(topic, header, _read_map(frames[2], "payload", MAP_BYTES, _PAYLOAD_LIMITS))
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What every message says of itself, of later kinds too.
+
+    Attributes:
+        topic: its topic.
+        kind: the topic's first word.
+        stream: as in the topic.
+        session: its sender's.
+        sequence: its number.
+        repeat: it was sent before.
+    """
+
+    topic: str
+    kind: str
+    stream: str
+    session: bytes
+    sequence: int
+    repeat: bool
+
+
+def envelope_of(frames: Sequence[bytes]) -> Envelope:
+    """What those who pass messages on need to know of one; kinds and keys of later releases are no fault.
+
+    Raises:
+        MessageError: no message of this protocol's version 1; nothing else is ever raised.
+    """
+    if len(frames) != 3:
+        raise MessageError(f"frames: {len(frames)}, a message has 3")
+    kind, stream = take_apart(frames[0])
+    header = _read_map(frames[1], "header", HEADER_BYTES, _HEADER_LIMITS)
+    check_version(header)
+    fields = Fields(header, "header")
+    if fields.name("stream") != stream:
+        raise fields.error("stream", f"{stream!r} as in the topic")
+    flags = Flag(fields.integer("flags", high=2**32 - 1))
+    return Envelope(
+        topic=frames[0].decode("ascii"),
+        kind=kind,
+        stream=stream,
+        session=fields.binary("session", n_bytes=SESSION_BYTES),
+        sequence=fields.integer("sequence"),
+        repeat=Flag.REPEAT in flags,
+    )
+
+
+def as_repeat(frames: Sequence[bytes]) -> list[bytes]:
+    """The same message with the flag repeat; all else in its header, unknown keys too, stays as it is.
+
+    Args:
+        frames: such that :func:`envelope_of` reads them.
+    """
+    header = _read_map(frames[1], "header", HEADER_BYTES, _HEADER_LIMITS)
+    flags = Fields(header, "header").integer("flags", high=2**32 - 1)
+    header["flags"] = flags | int(Flag.REPEAT)
+    return [frames[0], msgpack.packb(header), frames[2]]
 
 
 def _read_map(

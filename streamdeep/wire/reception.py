@@ -50,6 +50,9 @@ class Reception:
         clock: monotonic nanoseconds.
         utc: Unix time in nanoseconds.
 
+    Attributes:
+        timeout_s: as given.
+
     Raises:
         ConfigurationError: a malformed address or stream name, or a key file that cannot be read.
         ValueError: an unknown kind or mode.
@@ -81,7 +84,7 @@ class Reception:
                 )
         self._handed_out = tuple(f"{kind}/" for kind in kinds)
         self._mode = mode
-        self._timeout_s = timeout_s
+        self.timeout_s: Final = timeout_s
         self._n_drained_most = 2 * high_water_mark
         self._clock = clock
         self._utc = utc

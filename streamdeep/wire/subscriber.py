@@ -27,7 +27,7 @@ class Subscriber(Reception):
         self.close()
 
     def __iter__(self) -> Iterator[Message]:
-        while (message := self.receive(self._timeout_s)) is not None:
+        while (message := self.receive(self.timeout_s)) is not None:
             yield message
 
     def receive(self, timeout_s: float | None = None) -> Message | None:

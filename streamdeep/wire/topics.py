@@ -17,6 +17,9 @@ NAME_CHARACTERS = 64
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 # label/ + two names + two slashes, rounded up; longer ones are refused before they are decoded.
 _TOPIC_BYTES = 160
+_ANY_TOPIC = re.compile(
+    rb"(?P<kind>[a-z][a-z0-9_]{0,31})/(?P<stream>[a-z0-9][a-z0-9_.-]{0,63})/([a-z0-9][a-z0-9_.-]{0,63}/)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,20 @@ def parse_topic(topic: bytes) -> Topic:
     if len(names) != n_names + 1 or names[-1] != "" or not all(map(is_name, names[:-1])):
         raise MessageError(f"topic: {topic!r} is not <kind>/<stream>/ or label/<stream>/<head>/")
     return Topic(kind, *names[:-1])
+
+
+def take_apart(topic: bytes) -> tuple[str, str]:
+    """Kind and stream of a topic, also of kinds that this version does not know.
+
+    Raises:
+        MessageError: it is no topic.
+    """
+    found = _ANY_TOPIC.fullmatch(topic) if len(topic) <= _TOPIC_BYTES else None
+    if found is None:
+        raise MessageError(
+            f"topic: {topic[:_TOPIC_BYTES]!r} is not <kind>/<stream>/ nor <kind>/<stream>/<name>/"
+        )
+    return found["kind"].decode(), found["stream"].decode()
 
 
 def stream_name(text: str) -> str:
