@@ -32,7 +32,7 @@ from streamdeep.wire.tally import SubscriberStatistics, TopicStatistics
 
 S = 1_000_000_000
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,12}", fullmatch=True)
-NOTHING = SubscriberStatistics(topics={}, bad={}, held=0, unexplained={}, renewals=0)
+NOTHING = SubscriberStatistics(topics={}, bad={}, held=0, unexplained={}, connections=())
 
 
 def lost(name, count):
