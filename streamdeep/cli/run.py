@@ -164,7 +164,7 @@ def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) ->
             engine.run()
         except StreamdeepError as error:
             failure = error
-        say.ledgers({stream.name: stream.ledger() for stream in engine.streams})
+        say.ledgers(engine.ledgers())
     if failure is not None:
         raise failure
 
