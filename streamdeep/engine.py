@@ -160,6 +160,11 @@ class Engine:
             found[stream.name] = found.get(stream.name, Ledger()) + stream.ledger()
         return found
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping.is_set()
+
     def wait_for_listener(self) -> bool:
         """Sleep until somebody subscribes to the first stream's embeddings; False if stopped first."""
         topic = f"embedding/{self.streams[0].name}/" if self.streams else "embedding/"
@@ -235,6 +240,8 @@ class Engine:
             due_ns = time.monotonic_ns() + STATUS_PERIOD_NS + spread_ns
             heapq.heappush(self._statuses, (due_ns, number, stream))
             self._n_running += 1
+            if self._told_to_stop:
+                stream.stop()
 
     def _end_all(self) -> None:
         self._told_to_stop = True

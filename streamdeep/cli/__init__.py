@@ -40,9 +40,19 @@ def _options(
 
 def _register() -> None:
     # Each module adds its command to `app`; heavy libraries are imported inside the commands.
-    from streamdeep.cli import bench, classify, conformance, demo, devices, embed, inspect, run
+    from streamdeep.cli import (
+        bench,
+        classify,
+        conformance,
+        demo,
+        devices,
+        embed,
+        inspect,
+        run,
+        send,
+    )
 
-    for module in (demo, run, classify, embed, inspect, devices, bench, conformance):
+    for module in (demo, run, classify, embed, inspect, devices, send, bench, conformance):
         module.register(app)
 
 

@@ -12,15 +12,15 @@ from typing import Final
 from streamdeep.errors import ConfigurationError
 
 DEFAULT_ENDPOINT: Final = "tcp://127.0.0.1:5757"
+DEFAULT_AUDIO_ENDPOINT: Final = "tcp://127.0.0.1:5758"
 
-_ADVICE = f"bind {DEFAULT_ENDPOINT}, or pass --insecure to publish in clear text on the network"
 _TCP = re.compile(r"(?P<host>\[[^\[\]]+\]|[^:\[\]/]+):(?P<port>\*|[0-9]{1,5})")
 # The kernel's sun_path holds 108 bytes, the last one zero.
 _IPC_PATH_BYTES = 107
 
 
-def check_bind(url: str, *, insecure: bool) -> None:
-    """Refuse an address that a publisher should not or cannot listen on.
+def check_bind(url: str, *, insecure: bool, usual: str = DEFAULT_ENDPOINT) -> None:
+    """Refuse an address that a program should not or cannot listen on.
 
     Loopback tcp (127.0.0.0/8, ``[::1]``, ``localhost``), ``ipc://`` and ``inproc://`` are always allowed.
     Any local user can connect to loopback tcp; where users share a machine, use ``ipc://`` in a folder of
@@ -29,6 +29,7 @@ def check_bind(url: str, *, insecure: bool) -> None:
     Args:
         url: a ZeroMQ address; the port may be ``*`` or 0 for any free one.
         insecure: allow addresses that other machines can reach, in clear text.
+        usual: what to recommend instead.
 
     Raises:
         ConfigurationError: malformed, or reachable from other machines and not ``insecure``.
@@ -37,10 +38,10 @@ def check_bind(url: str, *, insecure: bool) -> None:
     if not separator or scheme not in ("tcp", "ipc", "inproc"):
         raise ConfigurationError(
             f"cannot bind {url!r}: it must begin with tcp://, ipc:// or inproc://; "
-            f"{DEFAULT_ENDPOINT} is the usual one"
+            f"{usual} is the usual one"
         )
     if scheme == "tcp":
-        _check_tcp(url, rest, insecure=insecure)
+        _check_tcp(url, rest, insecure=insecure, usual=usual)
     elif not rest or "\0" in rest:
         raise ConfigurationError(f"cannot bind {url!r}: a name must follow {scheme}://")
     elif scheme == "ipc" and len(rest.encode(errors="replace")) > _IPC_PATH_BYTES:
@@ -49,7 +50,7 @@ def check_bind(url: str, *, insecure: bool) -> None:
         )
 
 
-def _check_tcp(url: str, rest: str, *, insecure: bool) -> None:
+def _check_tcp(url: str, rest: str, *, insecure: bool, usual: str) -> None:
     parts = _TCP.fullmatch(rest)
     if parts is None:
         raise ConfigurationError(
@@ -69,5 +70,6 @@ def _check_tcp(url: str, rest: str, *, insecure: bool) -> None:
         raise ConfigurationError(f"cannot bind {url!r}: {parts['host']} is no IPv6 address")
     if (address is None or not address.is_loopback) and not insecure:
         raise ConfigurationError(
-            f"refusing to bind {url!r}: other machines could listen, unencrypted; {_ADVICE}"
+            f"refusing to bind {url!r}: other machines could connect, unencrypted; bind {usual}, "
+            "or pass --insecure to speak in clear text on the network"
         )
