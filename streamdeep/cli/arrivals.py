@@ -1,6 +1,6 @@
 """Streams that come by themselves: what senders ship becomes streams of the engine, while it runs."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from streamdeep.cli.run_settings import RunSettings
 from streamdeep.cli.site import RINGS_BYTES
@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 
 
 class Arrivals:
-    """Takes sound in while it is entered as a context; does nothing where the settings do not ask for it.
+    """Takes sound in, from :meth:`start` until it is left as a context; nothing where the settings do not ask for it.
 
     Args:
         settings: with ``audio_in`` or without.
-        engine: what the streams are added to.
 
     Attributes:
         endpoint: where senders connect to; None if nothing is taken in.
@@ -27,8 +26,7 @@ class Arrivals:
         BindError: the address cannot be had.
     """
 
-    def __init__(self, settings: RunSettings, engine: "Engine") -> None:
-        self._engine = engine
+    def __init__(self, settings: RunSettings) -> None:
         self._audio_in = None
         self.endpoint: str | None = None
         if settings.audio_in is None:
@@ -46,17 +44,19 @@ class Arrivals:
         )
         self.endpoint = self._audio_in.endpoint
 
-    def __enter__(self) -> None:
-        if self._audio_in is not None:
-            self._audio_in.start()
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, *reason: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Take nothing more in; each sender is told what the engine has of its sound."""
+        # Each sender is told what the engine has of its sound.
         if self._audio_in is not None:
             self._audio_in.close()
+
+    def start(self, engine: "Engine") -> None:
+        """Begin to take sound in, and to add its streams to an engine."""
+        self._engine = engine
+        if self._audio_in is not None:
+            self._audio_in.start()
 
     @property
     def statistics(self) -> "ReceptionStatistics | None":

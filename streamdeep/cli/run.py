@@ -144,13 +144,16 @@ def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) ->
     site = Site(settings, read, model_rate_hz=frontend.sample_rate_hz, note=say.note)
     warm_up(frontend)
     offline = settings.pace == "max"
-    with Publisher(
-        settings.bind,
-        insecure=settings.insecure,
-        lossless=offline,
-        # Streams that began together end their segments together.
-        high_water_mark=max(64, 4 * (len(settings.sources) + settings.most_arrivals)),
-    ) as publisher:
+    with (
+        Publisher(
+            settings.bind,
+            insecure=settings.insecure,
+            lossless=offline,
+            # Streams that began together end their segments together.
+            high_water_mark=max(64, 4 * (len(settings.sources) + settings.most_arrivals)),
+        ) as publisher,
+        Arrivals(settings) as arrivals,
+    ):
         engine = Engine(
             model,
             publisher,
@@ -161,7 +164,6 @@ def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) ->
             open_ended=settings.audio_in is not None,
         )
         site.start(engine)
-        arrivals = Arrivals(settings, engine)
         _stop_on_signals(engine.stop)
         if reloadable and hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, lambda *_: site.reload_soon())
@@ -175,12 +177,11 @@ def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) ->
                 "waiting for a subscriber before the file begins (--no-wait begins at once)",
             )
             if not engine.wait_for_listener():
-                arrivals.close()
                 return
         failure: StreamdeepError | None = None
         try:
-            with arrivals:
-                engine.run()
+            arrivals.start(engine)
+            engine.run()
         except StreamdeepError as error:
             failure = error
         say.ledgers(engine.ledgers())
@@ -240,7 +241,7 @@ class _Voice:
     def arrivals(self, statistics: "ReceptionStatistics | None") -> None:
         if statistics is None:
             return
-        counts = asdict(statistics)
+        counts: dict[str, Any] = asdict(statistics)
         if self._json:
             self._line(event="audio_in", **counts)
             return

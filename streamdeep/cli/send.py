@@ -71,8 +71,8 @@ def send(
     from streamdeep.intake.sending import Sender
     from streamdeep.wire.topics import is_name, stream_name
 
-    if not 5 <= buffer <= 3600:
-        raise ConfigurationError(f"--buffer-s {buffer:g} is out of range; 5 to 3600 will do")
+    if not 1 <= buffer <= 3600:
+        raise ConfigurationError(f"--buffer-s {buffer:g} is out of range; 1 to 3600 will do")
     if not 1 <= block <= 500:
         raise ConfigurationError(f"--block-ms {block:g} is out of range; 1 to 500 will do")
     if not 0 <= linger <= 3600:

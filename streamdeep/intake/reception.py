@@ -7,7 +7,6 @@ to pieces. Not here: sockets and threads (``zeromq``), what becomes of samples (
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -62,8 +61,16 @@ class ReceptionStatistics:
     messages: int = 0
     lost_messages: int = 0
     repeated_samples: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    bad: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, int] = field(default_factory=dict)
+    bad: dict[str, int] = field(default_factory=dict)
+
+    def refuse(self, word: str) -> None:
+        """Count a message that was turned away."""
+        self.refused[word] = self.refused.get(word, 0) + 1
+
+    def spoil(self, place: str) -> None:
+        """Count a message that could not be read."""
+        self.bad[place] = self.bad.get(place, 0) + 1
 
 
 @dataclass(slots=True)
@@ -241,7 +248,7 @@ class Reception:
         self, route: bytes, message: AudioMessage, why: tuple[str, str, str], now_ns: int
     ) -> list[Answer]:
         state, word, reason = why
-        self.statistics.refused[word] += 1
+        self.statistics.refuse(word)
         key = route, message.stream
         if now_ns - self._turned_away.get(key, -_ANSWER_NS) < _ANSWER_NS:
             return []

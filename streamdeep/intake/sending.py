@@ -74,6 +74,7 @@ class Sender:
             raise ConfigurationError(
                 f"{buffer_s:g} s of this source take more than {BUFFER_BYTES} bytes; keep less"
             )
+        self._link = AudioLink(connect)
         self._source = source
         self._notice = notice
         self._wake = Wake()
@@ -88,7 +89,6 @@ class Sender:
             block_samples=n_samples,
             offline=offline,
         )
-        self._link = AudioLink(connect)
         self._stopping = threading.Event()
         # Of the present connection:
         self._connection = 0

@@ -91,10 +91,10 @@ class AudioIn:
                 message = unpack(frames)
             except MessageError as error:
                 # Every such text begins with the place of the fault.
-                self._reception.statistics.bad[str(error).partition(":")[0]] += 1
+                self.statistics.spoil(str(error).partition(":")[0])
                 continue
             if not isinstance(message, AudioMessage):
-                self._reception.statistics.bad["topic"] += 1
+                self.statistics.spoil("topic")
                 continue
             for to, answer in self._reception.take(route, message, time.monotonic_ns()):
                 self._listener.send(to, pack(answer))
