@@ -239,6 +239,7 @@ def test_an_engine_that_ends_tells_every_sender_what_it_has():
     hall.open()
     source = hall.reception._places["hall"].source
     source.stop()
+    assert hall.take(sound(800, 100, sequence=1)) == []  # for the next engine
     source.end()
     ((_, answer),) = hall.reception.close(SECOND)
     assert (answer.state, answer.taken_sample) == ("busy", 800)

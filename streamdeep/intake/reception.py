@@ -138,6 +138,8 @@ class Reception:
         if place is None:
             return self._arrive(route, message, now_ns)
         source = place.source
+        if source.stopped:  # the engine ends; senders keep what it has not taken
+            return []
         if message.session != source.session:
             silent_ns = now_ns - source.heard_ns
             if not source.closed and silent_ns < TAKEOVER_S * _SECOND_NS:

@@ -70,6 +70,7 @@ class RemoteSource:
         heard_ns: monotonic, when the last message came.
         repeated_samples: came a second time, after the sender connected anew.
         over: the sender said that the sound ends.
+        stopped: the engine wants no more of it.
         ended: the engine has published all of it.
         refusal: why the engine does not take it, if so.
     """
@@ -93,7 +94,7 @@ class RemoteSource:
         )
         self.heard_ns = now_ns
         self.repeated_samples = 0
-        self.over = self.ended = False
+        self.over = self.stopped = self.ended = False
         self.refusal: str | None = None
         self._clock = RemoteClock()
         self._newest: tuple[AudioMessage, int] | None = (
@@ -129,7 +130,7 @@ class RemoteSource:
     def stop(self) -> None:
         """Nothing is written after it returns."""
         with self._writing:
-            self._closed = True
+            self._closed = self.stopped = True
 
     def end(self) -> None:
         """All was published."""

@@ -19,6 +19,10 @@ from streamdeep.wire.kinds import SESSION_BYTES
 from streamdeep.wire.messages import pack, unpack
 
 TICK_S: Final = 0.02
+GATHERING_S: Final = 0.005
+"""So long messages may wait for others when many come, so that fewer changes of thread are needed."""
+MANY: Final = 20
+"""Messages per tick from which on that is worth while: a thousand a second."""
 _MESSAGES_AT_ONCE: Final = 256
 
 
@@ -68,13 +72,17 @@ class AudioIn:
             self._listener.close()
 
     def _receive(self) -> None:
-        next_tick_ns = time.monotonic_ns()
+        next_tick_ns, n_before, gathering = time.monotonic_ns(), 0, False
         while not self._stop.is_set():
+            if gathering:
+                time.sleep(GATHERING_S)
             self._listener.wait(max(0.0, (next_tick_ns - time.monotonic_ns()) / 1e9))
             self._drain()
             now_ns = time.monotonic_ns()
             if now_ns >= next_tick_ns:
                 next_tick_ns = now_ns + round(TICK_S * 1e9)
+                gathering = self.statistics.messages - n_before >= MANY
+                n_before = self.statistics.messages
                 for route, answer in self._reception.tick(now_ns):
                     self._listener.send(route, pack(answer))
         for route, answer in self._reception.close(time.monotonic_ns()):
