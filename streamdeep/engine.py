@@ -5,9 +5,8 @@ it sleeps until a frame is complete or subscribers come, has the rack advance th
 gives, and each stream's status once a second. Nothing here computes.
 """
 
-import contextlib
 import heapq
-import socket
+import itertools
 import sys
 import threading
 import time
@@ -15,10 +14,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from streamdeep.audio.source import Source
+from streamdeep.audio.wake import Wake
 from streamdeep.encoder.model import Model
 from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep.rack.rack import Rack
 from streamdeep.rack.result import Result
+from streamdeep.records import Ledger
 from streamdeep.stream import Stream
 from streamdeep.wire.publisher import Publisher
 
@@ -30,44 +31,11 @@ RING_S = 10.0
 """How long the engine may be held up before a live source loses samples."""
 
 
-class _Wake:
-    """Wakes the engine from any thread without waiting: a byte through a socket pair."""
-
-    def __init__(self) -> None:
-        self._reader, self._writer = socket.socketpair()
-        self._reader.setblocking(False)
-        self._writer.setblocking(False)
-        self._set = False
-
-    @property
-    def descriptor(self) -> int:
-        return self._reader.fileno()
-
-    def set(self) -> None:
-        if self._set:
-            return
-        self._set = True
-        # Closed means that the engine is gone.
-        with contextlib.suppress(OSError):
-            self._writer.send(b"\0")
-
-    def clear(self) -> None:
-        """To be called before one looks for what there is to do."""
-        with contextlib.suppress(BlockingIOError):
-            while self._reader.recv(4096):
-                pass
-        self._set = False
-
-    def close(self) -> None:
-        self._reader.close()
-        self._writer.close()
-
-
 class Engine:
     """Runs streams until they end or are stopped.
 
     Attributes:
-        streams: the streams, in the order they were added; ended ones included.
+        streams: the streams, in the order they were added; ended ones included, except passing ones.
     """
 
     def __init__(
@@ -79,6 +47,7 @@ class Engine:
         early_frames: Sequence[int] = (),
         ring_s: float = RING_S,
         offline: bool = False,
+        open_ended: bool = False,
     ) -> None:
         """Build an engine.
 
@@ -89,6 +58,7 @@ class Engine:
             early_frames: after how many of its frames a segment also gives an early embedding.
             ring_s: how much of a source's sound may wait.
             offline: sources are not live, so latencies mean nothing; embeddings are flagged.
+            open_ended: streams may still come when there are none; only ``stop`` ends the run.
 
         Raises:
             ConfigurationError: the model cannot run live, or cannot give early embeddings.
@@ -102,18 +72,43 @@ class Engine:
         self._offline = offline
         self._ring_s = ring_s
         self._rack = Rack(model, hop_frames=hop_frames, early_frames=early_frames)
-        self._wake = _Wake()
+        self._open_ended = open_ended
+        self._wake = Wake()
         self._stopping = threading.Event()
         self._told_to_stop = False
         self._added: deque[Stream] = deque()
         self._posted: deque[Callable[[], None]] = deque()
         self._by_slot: dict[int, Stream] = {}
-        self._statuses: list[tuple[int, int]] = []  # when, and the number of the stream
+        self._statuses: list[
+            tuple[int, int, Stream]
+        ] = []  # when, and a number that is never the same
+        self._n_started = itertools.count()
         self._n_running = 0
+        self._passed: dict[str, Ledger] = {}  # of passing streams that ended
+        self._ends: dict[str, tuple[int, int]] = {}  # by name: next sample and next epoch
+        self._on_end: dict[Stream, Callable[[], None]] = {}
         self.streams: list[Stream] = []
 
-    def add(self, name: str, source: Source) -> Stream:
+    def add(
+        self,
+        name: str,
+        source: Source,
+        *,
+        ring_s: float | None = None,
+        offline: bool = False,
+        on_end: Callable[[], None] | None = None,
+    ) -> Stream:
         """Add a source: before ``run``, or while others run in what was given to ``post``.
+
+        A name that was there before goes on counting samples and epochs where it ended, since these never go
+        back within a session.
+
+        Args:
+            name: on the wire; new among the streams that run.
+            source: not yet started.
+            ring_s: how much of its sound may wait, if not as much as of the others.
+            offline: it is not live, so latencies mean nothing; embeddings are flagged.
+            on_end: makes it a passing stream: called when all is published, and then only its ledger is kept.
 
         Raises:
             ConfigurationError: another stream has this name, or no stream can take this source.
@@ -122,12 +117,15 @@ class Engine:
             raise ConfigurationError(
                 f"two streams are called {name!r}; give each a name of its own"
             )
+        first_sample, first_epoch = self._ends.get(name, (0, 0))
         slot = self._rack.open(
             source.sample_rate_hz,
             source.n_channels,
-            ring_s=self._ring_s,
+            ring_s=ring_s or self._ring_s,
             live=not self._offline and source.live,
             wake=self._wake.set,
+            first_sample=first_sample,
+            first_epoch=first_epoch,
         )
         stream = Stream(
             name,
@@ -136,8 +134,10 @@ class Engine:
             self._publisher,
             model=self._model,
             segment=self._rack.segment,
-            offline=self._offline,
+            offline=self._offline or offline,
         )
+        if on_end is not None:
+            self._on_end[stream] = on_end
         self.streams.append(stream)
         self._by_slot[id(slot)] = stream
         self._added.append(stream)
@@ -153,9 +153,21 @@ class Engine:
         self._stopping.set()
         self._wake.set()
 
+    def ledgers(self) -> dict[str, Ledger]:
+        """Where all samples are, by name; of streams of one name one after the other, the sum."""
+        found = dict(self._passed)
+        for stream in self.streams:
+            found[stream.name] = found.get(stream.name, Ledger()) + stream.ledger()
+        return found
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping.is_set()
+
     def wait_for_listener(self) -> bool:
         """Sleep until somebody subscribes to the first stream's embeddings; False if stopped first."""
-        topic = f"embedding/{self.streams[0].name}/"
+        topic = f"embedding/{self.streams[0].name}/" if self.streams else "embedding/"
         while not self._stopping.is_set():
             self._publisher.service()
             if self._publisher.is_subscribed(topic):
@@ -188,7 +200,7 @@ class Engine:
     def _loop(self) -> None:
         self._start_added()
         next_service_ns = 0
-        while self._n_running:
+        while self._n_running or (self._open_ended and not self._stopping.is_set()):
             self._wake.clear()
             if self._stopping.is_set() and not self._told_to_stop:
                 self._end_all()
@@ -204,7 +216,9 @@ class Engine:
             elif outlook.delay_s is not None:
                 self._publish(self._rack.turn(outlook, now_ns), now_ns)
             elif not results:
-                patience_s = max(0.0, (self._statuses[0][0] - time.monotonic_ns()) / 1e9)
+                patience_s = 1.0
+                if self._statuses:
+                    patience_s = max(0.0, (self._statuses[0][0] - time.monotonic_ns()) / 1e9)
                 self._publisher.wait(patience_s, self._wake.descriptor)
                 next_service_ns = 0
             for _ in range(len(self._posted)):
@@ -221,12 +235,13 @@ class Engine:
                 if not self._n_running:
                     raise
                 stream.slot.source.close(error)  # it ends like any other, and the others go on
-            number = self.streams.index(stream)
+            number = next(self._n_started)
             spread_ns = number * 618_033_989 % STATUS_PERIOD_NS  # golden ratio: even for any number
-            heapq.heappush(
-                self._statuses, (time.monotonic_ns() + STATUS_PERIOD_NS + spread_ns, number)
-            )
+            due_ns = time.monotonic_ns() + STATUS_PERIOD_NS + spread_ns
+            heapq.heappush(self._statuses, (due_ns, number, stream))
             self._n_running += 1
+            if self._told_to_stop:
+                stream.stop()
 
     def _end_all(self) -> None:
         self._told_to_stop = True
@@ -242,13 +257,23 @@ class Engine:
             if stream.ended:
                 del self._by_slot[id(result.slot)]
                 self._n_running -= 1
+                self._forget(stream)
+
+    def _forget(self, stream: Stream) -> None:
+        timeline = stream.slot.timeline
+        self._ends[stream.name] = timeline.next_sample or 0, timeline.epoch + 1
+        on_end = self._on_end.pop(stream, None)
+        if on_end is not None:
+            self.streams.remove(stream)
+            self._passed[stream.name] = self._passed.get(stream.name, Ledger()) + stream.ledger()
+            on_end()
 
     def _publish_statuses(self, now_ns: int) -> None:
         while self._statuses and self._statuses[0][0] <= now_ns:
-            _, number = heapq.heappop(self._statuses)
-            if not self.streams[number].ended:  # its last status said so already
-                self.streams[number].publish_status()
-                heapq.heappush(self._statuses, (now_ns + STATUS_PERIOD_NS, number))
+            _, number, stream = heapq.heappop(self._statuses)
+            if not stream.ended:  # its last status said so already
+                stream.publish_status()
+                heapq.heappush(self._statuses, (now_ns + STATUS_PERIOD_NS, number, stream))
 
     def _too_short(self, stream: Stream) -> str:
         frontend = self._model.contract.frontend

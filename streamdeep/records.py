@@ -22,6 +22,7 @@ class Flag(IntFlag):
     NONFINITE = 16  # NaN, infinite or absurd samples lay in the segment and were replaced
     REPEAT = 32  # sent before with the same sequence, repeated for a joiner
     EARLY = 64  # the segment is still open
+    LAST = 128  # of sound on its way to an engine: nothing comes after it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,6 +181,18 @@ class Ledger:
     clipped_samples: int = 0
     embeddings: int = 0
     epochs: int = 0
+
+    def __add__(self, other: "Ledger") -> "Ledger":
+        reasons = dict.fromkeys((*self.dropped, *other.dropped))
+        counts = {
+            name: getattr(self, name) + getattr(other, name)
+            for name in self.__dataclass_fields__
+            if name != "dropped"
+        }
+        dropped = {
+            reason: self.dropped.get(reason, 0) + other.dropped.get(reason, 0) for reason in reasons
+        }
+        return Ledger(dropped=dropped, **counts)
 
     @property
     def unaccounted(self) -> int:

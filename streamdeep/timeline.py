@@ -18,17 +18,24 @@ class Timeline:
     """What is known of a stream besides its sound.
 
     Attributes:
-        epoch: number of the current epoch, -1 before the first sample.
+        epoch: number of the current epoch; one below ``first_epoch`` before the first sample.
         next_sample: the source's index of the sample after the last one captured; None before the first.
     """
 
-    def __init__(self, config: FrontendConfig, segment_frames: int, source_rate_hz: int) -> None:
+    def __init__(
+        self,
+        config: FrontendConfig,
+        segment_frames: int,
+        source_rate_hz: int,
+        *,
+        first_epoch: int = 0,
+    ) -> None:
         self.source_rate_hz = source_rate_hz
         self._config = config
         self._reach_samples = config.span_samples(segment_frames + 1)
         self._account = Account()
         self._nonfinite, self._clipped = Marks(), Marks()
-        self.epoch = -1
+        self.epoch = first_epoch - 1
         self.next_sample: int | None = None
 
     @property

@@ -296,7 +296,7 @@ def test_verify_runs_every_check(command, model_path):
 
 
 @pytest.mark.parametrize(
-    "verb", ["run", "classify", "watch", "demo", "embed", "inspect", "verify", "devices"]
+    "verb", ["run", "send", "classify", "watch", "demo", "embed", "inspect", "verify", "devices"]
 )
 def test_every_commands_help_has_a_runnable_example(command, verb):
     code, out, _ = command(verb, "--help")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from streamdeep.errors import MessageError
 from streamdeep.records import Flag, Sound
 from streamdeep.wire import messages
+from streamdeep.wire.audiokinds import FORMATS, STATES, AudioMessage, CreditMessage
 from streamdeep.wire.kinds import STAGES
 from streamdeep.wire.messages import (
     ClockPoint,
@@ -135,7 +136,39 @@ labels = st.builds(
     probabilities=st.dictionaries(texts, st.floats(0, 1), max_size=8),
     sounds=st.none() | st.lists(sounds, max_size=4).map(tuple),
 )
+audios = st.builds(
+    lambda size, **more: AudioMessage(
+        **more,
+        n_samples=size[0],
+        channels=size[1],
+        format=size[2],
+        pcm=bytes(size[0] * size[1] * FORMATS[size[2]]),
+    ),
+    size=st.tuples(st.integers(0, 20), st.integers(1, 64), st.sampled_from(sorted(FORMATS))),
+    **common,
+    flags=flags,
+    epoch=counts,
+    start_sample=st.integers(0, 2**62),
+    sample_rate_hz=st.integers(1, 2**63 - 1),
+    captured_utc_ns=counts,
+    captured_monotonic_ns=counts,
+    host=texts,
+    gap_samples=st.integers(0, 2**62),
+)
+credits = st.builds(
+    CreditMessage,
+    **common,
+    flags=flags,
+    to=st.binary(min_size=16, max_size=16),
+    state=st.sampled_from(STATES),
+    taken_sample=counts,
+    limit_sample=counts,
+    reason=texts,
+)
+RAW = ("embedding.bin", "early.bin", "audio.bin")
 KINDS = {
+    "audio": audios,
+    "credit": credits,
     "embedding": embeddings,
     "event": events,
     "status": statuses,
@@ -263,7 +296,7 @@ def edited(name, *, header=None, payload=None):
 
 @pytest.mark.parametrize("name", golden_names())
 def test_unknown_keys_are_ignored(name):
-    payload = None if name in ("embedding.bin", "early.bin") else {"later": {"a": [1, {}]}}
+    payload = None if name in RAW else {"later": {"a": [1, {}]}}
     found = unpack(edited(name, header={"later": [1, 2, {"x": None}]}, payload=payload))
     assert described(found) == described(unpack(golden(name)))
 
@@ -284,7 +317,7 @@ def test_no_key_can_be_left_out(name):
             MessageError, match="version:" if key == "v" else f"header: {key} .*found nothing"
         ):
             unpack([frames[0], less, frames[2]])
-    if name in ("embedding.bin", "early.bin"):
+    if name in RAW:
         return
     payload = msgpack.unpackb(frames[2])
     for key in payload.keys() - {"sounds"}:
@@ -362,6 +395,38 @@ def test_a_label_without_sounds_says_that_its_sender_follows_none():
     assert unpack(golden("label.bin")).sounds is None
     assert unpack(edited("label_sounds.bin", payload={"sounds": None})).sounds is None
     assert unpack(edited("label_sounds.bin", payload={"sounds": []})).sounds == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("format", "s24le"),
+        ("format", 1),
+        ("channels", 0),
+        ("channels", 65),
+        ("channels", True),
+        ("n_samples", -1),
+        ("n_samples", 4),
+        ("n_samples", 2**62),
+        ("sample_rate_hz", 0),
+        ("start_sample", 2**62 + 1),
+        ("gap_samples", -1),
+        ("captured_monotonic_ns", 1.5),
+        ("host", b"bytes"),
+    ],
+)
+def test_sound_of_the_wrong_type_or_size_is_refused(key, value):
+    with pytest.raises(MessageError, match=r"^(header|payload): "):
+        unpack(edited("audio.bin", header={key: value}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("to", b"short"), ("state", "perhaps"), ("taken_sample", -1), ("limit_sample", 1.0)],
+)
+def test_an_answer_of_the_wrong_type_is_refused(key, value):
+    with pytest.raises(MessageError, match=rf"^payload: {key}"):
+        unpack(edited("credit.bin", payload={key: value}))
 
 
 def test_a_float_may_be_sent_as_an_integer():

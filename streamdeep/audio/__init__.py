@@ -5,5 +5,6 @@ file         sound files, whole or as a source
 pcm          raw samples on standard input
 microphone   PortAudio; the only module that knows sounddevice
 ring         between a source's thread and the engine's
+wake         wakes whoever reads rings
 resample     to the model's rate; the only module that knows soxr
 """

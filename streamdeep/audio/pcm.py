@@ -27,6 +27,18 @@ def decode(raw: bytes, sample_format: SampleFormat, n_channels: int) -> NDArray[
     return np.frombuffer(raw, dtype="<f4").astype(np.float32).reshape(-1, n_channels)
 
 
+def encode(samples: NDArray[np.float32], sample_format: SampleFormat) -> bytes:
+    """``(samples, channels)`` float32 to interleaved bytes; ``s16le`` rounds, and cuts off beyond full scale.
+
+    What :func:`decode` made of ``s16le`` becomes the same bytes again.
+    """
+    if sample_format == "s16le":
+        scaled = np.clip(np.rint(samples * np.float32(32768)), -32768, 32767)
+        integers: NDArray[np.int16] = np.nan_to_num(scaled, nan=0.0).astype("<i2")
+        return integers.tobytes()
+    return bytes(samples.astype("<f4", copy=False).tobytes())
+
+
 class PcmSource:
     """Raw PCM from a file descriptor.
 

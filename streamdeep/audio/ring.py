@@ -36,6 +36,8 @@ class RingArray:
         wanted: ``(slots,)`` int64, the reader's: it wants to be woken when so many went in.
         clocks: ``(slots, 2)`` int64, the writer's: a count, and the monotonic time when the sample before it
             was captured.
+        late_ns: ``(slots,)`` int64, the writer's: how long after their capture samples come here; 0 for sound
+            from this machine. Who waits for them is not late himself.
         missing: ``(slots,)`` int64, the writer's: samples lost since the last one that went in.
         jumps: ``(slots,)`` int64, the writer's: how many times samples were lost.
         passed: ``(slots,)`` int64, the reader's: how many of these it has told of.
@@ -54,6 +56,7 @@ class RingArray:
         self.read = np.zeros(n_slots, dtype=np.int64)
         self.wanted = np.zeros(n_slots, dtype=np.int64)
         self.clocks = np.zeros((n_slots, 2), dtype=np.int64)
+        self.late_ns = np.zeros(n_slots, dtype=np.int64)
         self.missing = np.zeros(n_slots, dtype=np.int64)
         self.jumps = np.zeros(n_slots, dtype=np.int64)
         self.passed = np.zeros(n_slots, dtype=np.int64)
@@ -66,20 +69,21 @@ class RingArray:
         """Whether every slot is taken."""
         return not self._free
 
-    def open(self, *, wake: Callable[[], None] = lambda: None) -> "Ring":
+    def open(self, *, wake: Callable[[], None] = lambda: None, first_sample: int = 0) -> "Ring":
         """Take a slot.
 
         Args:
             wake: called by the writer when what the reader wants is there; must not block.
+            first_sample: the source's index of the first sample that will go in.
         """
         slot = self._free.popleft()
         for counters in (
-            self.written, self.read, self.wanted, self.missing, self.jumps, self.passed,
+            self.written, self.read, self.wanted, self.late_ns, self.missing, self.jumps, self.passed,
         ):  # fmt: skip
             counters[slot] = 0
         self.clocks[slot] = 0
         self.closed[slot] = self.waiting[slot] = False
-        return Ring(self, slot, wake)
+        return Ring(self, slot, wake, first_sample)
 
     def write(
         self, rings: Sequence["Ring"], samples: NDArray[np.float32], captured_ns: int
@@ -139,15 +143,18 @@ class Ring:
         error: why the writer closed, if it is not simply the end.
     """
 
-    def __init__(self, array: RingArray, slot: int, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, array: RingArray, slot: int, wake: Callable[[], None], first_sample: int = 0
+    ) -> None:
         self._place = array, slot
         self.wake = wake
         self._lost: deque[Jump] = deque()
         self._space = threading.Event()
-        self._jumped_over = 0  # writer's: what to add to a count for the source's index
+        self._jumped_over = first_sample  # writer's: what to add to a count for the source's index
         self._gap_samples, self._gap_estimated = 0, False  # writer's: not yet in a jump
         self._refused = 0  # writer's
-        self._sample_of_zero = 0  # reader's: the source's index of count 0, seen from the last jump
+        # Reader's: the source's index of count 0, seen from the last jump.
+        self._sample_of_zero = first_sample
         self._reported = 0  # reader's: refused samples that somebody was told of
         self.error: Exception | None = None
 
@@ -272,6 +279,21 @@ class Ring:
     def unreported(self) -> int:
         """Samples refused that nobody was told of yet."""
         return self._refused - self._reported
+
+    @property
+    def refused(self) -> int:
+        """Samples refused in all; not in ``written``."""
+        return self._refused
+
+    @property
+    def trailing_gap(self) -> int:
+        """Samples never captured since the last one that went in: no jump tells of them yet."""
+        return self._gap_samples
+
+    def done_until(self) -> int:
+        """The source's index of the oldest sample that the reader is not done with; from any thread."""
+        array, slot = self._place
+        return self.sample_at(int(array.read[slot]))
 
     def next_jump(self) -> Jump | None:
         """The oldest loss that was not passed yet."""

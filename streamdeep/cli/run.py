@@ -4,13 +4,15 @@ import json
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from streamdeep.cli.arrivals import Arrivals
 from streamdeep.cli.ledgers import as_dict, show_ledger, show_ledgers
 from streamdeep.cli.run_settings import RunSettings, settings_from
 from streamdeep.cli.site import Site
@@ -18,6 +20,9 @@ from streamdeep.config import hop_frames_from_seconds, length_frames_from_second
 from streamdeep.errors import StreamdeepError
 from streamdeep.providers import ProviderName
 from streamdeep.records import Ledger
+
+if TYPE_CHECKING:
+    from streamdeep.intake.reception import ReceptionStatistics
 
 
 def register(app: typer.Typer) -> None:
@@ -71,6 +76,13 @@ def run(
     channels: Annotated[
         int | None, typer.Option(help="Channels of raw samples or a sound card. [default: 1]")
     ] = None,
+    audio_in: Annotated[
+        str | None,
+        typer.Option(
+            envvar="STREAMDEEP_AUDIO_IN",
+            help="Also take the sound that `streamdeep send` brings here, like tcp://127.0.0.1:5758.",
+        ),
+    ] = None,
     insecure: Annotated[
         bool | None,
         typer.Option(
@@ -107,12 +119,13 @@ def run(
 
     Example: streamdeep run --config site.toml
     Example: arecord -q -t raw -f S16_LE -r 16000 | streamdeep run - --rate 16000
+    Example: streamdeep run --audio-in tcp://127.0.0.1:5758
     """
     given = {
         "source": source, "model": model, "provider": provider, "bind": bind, "stream": stream,
         "hop_s": hop, "early_s": early or None, "pace": pace, "block_size": block_size,
         "format": sample_format, "rate": rate, "channels": channels,
-        "insecure": insecure, "identity": identity, "allow": allow, "wait": wait,
+        "audio_in": audio_in, "insecure": insecure, "identity": identity, "allow": allow, "wait": wait,
     }  # fmt: skip
     _run(lambda: settings_from(config, given), reloadable=config is not None, as_json=as_json)
 
@@ -141,14 +154,17 @@ def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) ->
     site = Site(settings, read, model_rate_hz=frontend.sample_rate_hz, note=say.note)
     warm_up(frontend)
     offline = settings.pace == "max"
-    with Publisher(
-        settings.bind,
-        insecure=settings.insecure,
-        lossless=offline,
-        # Streams that began together end their segments together.
-        high_water_mark=max(64, 4 * len(settings.sources)),
-        guard=Guard.load(settings.identity, settings.allow),
-    ) as publisher:
+    with (
+        Publisher(
+            settings.bind,
+            insecure=settings.insecure,
+            lossless=offline,
+            # Streams that began together end their segments together.
+            high_water_mark=max(64, 4 * (len(settings.sources) + settings.most_arrivals)),
+            guard=Guard.load(settings.identity, settings.allow),
+        ) as publisher,
+        Arrivals(settings) as arrivals,
+    ):
         engine = Engine(
             model,
             publisher,
@@ -156,13 +172,16 @@ def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) ->
             early_frames=early_frames,
             ring_s=site.ring_s,
             offline=offline,
+            open_ended=settings.audio_in is not None,
         )
         site.start(engine)
         _stop_on_signals(engine.stop)
         if reloadable and hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, lambda *_: site.reload_soon())
         names = [stream.name for stream in engine.streams]
-        say.ready(publisher.endpoint, names, model.contract.name, model.digest.hex())
+        say.ready(
+            publisher.endpoint, names, model.contract.name, model.digest.hex(), arrivals.endpoint
+        )
         if settings.wait if settings.wait is not None else offline:
             say.note(
                 "waiting",
@@ -172,10 +191,12 @@ def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) ->
                 return
         failure: StreamdeepError | None = None
         try:
+            arrivals.start(engine)
             engine.run()
         except StreamdeepError as error:
             failure = error
-        say.ledgers({stream.name: stream.ledger() for stream in engine.streams})
+        say.ledgers(engine.ledgers())
+        say.arrivals(arrivals.statistics)
     if failure is not None:
         raise failure
 
@@ -202,17 +223,24 @@ class _Voice:
     def _line(self, **fields: object) -> None:
         typer.echo(json.dumps({"time_utc_ns": time.time_ns(), **fields}))
 
-    def ready(self, endpoint: str, streams: list[str], model: str, digest: str) -> None:
+    def ready(
+        self, endpoint: str, streams: list[str], model: str, digest: str, audio_in: str | None
+    ) -> None:
         if self._json:
+            first = {"stream": streams[0]} if streams else {}
+            also = {"audio_in": audio_in} if audio_in else {}
             self._line(
-                event="ready", endpoint=endpoint, stream=streams[0], streams=streams,
-                model=model, digest=digest,
+                event="ready", endpoint=endpoint, **first, streams=streams, model=model, digest=digest,
+                **also,
             )  # fmt: skip
             return
         more = f" and {len(streams) - 1} more" if len(streams) > 1 else ""
+        what = streams[0] if streams else "what is sent here"
         self._console.print(
-            f"publishing [bold]{streams[0]}[/]{more} on [bold]{endpoint}[/] with {model} ({digest[:16]})"
+            f"publishing [bold]{what}[/]{more} on [bold]{endpoint}[/] with {model} ({digest[:16]})"
         )
+        if audio_in:
+            self._console.print(f"send sound with: streamdeep send mic --connect {audio_in}")
         self._console.print("listen with: streamdeep classify --connect " + endpoint)
 
     def note(self, event: str, message: str) -> None:
@@ -220,6 +248,18 @@ class _Voice:
             self._line(event=event, message=message)
         else:
             self._console.print(message)
+
+    def arrivals(self, statistics: "ReceptionStatistics | None") -> None:
+        if statistics is None:
+            return
+        counts: dict[str, Any] = asdict(statistics)
+        if self._json:
+            self._line(event="audio_in", **counts)
+            return
+        turned_away = counts.pop("refused") | counts.pop("bad")
+        told = [f"{count} {name.replace('_', ' ')}" for name, count in counts.items()]
+        told += [f"{count} refused: {word}" for word, count in turned_away.items()]
+        self._console.print(f"sent here: {', '.join(told)}")
 
     def ledgers(self, ledgers: dict[str, Ledger]) -> None:
         if self._json:

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from streamdeep.config import Strict, describe, load_toml
 from streamdeep.errors import ConfigurationError
 from streamdeep.providers import ProviderName
+from streamdeep.wire.security import DEFAULT_AUDIO_ENDPOINT
 
 
 class SourceSettings(Strict):
@@ -30,6 +31,20 @@ class SourceSettings(Strict):
     channels: int | None = None
 
 
+class AudioInSettings(Strict):
+    """Sound that comes in over ZeroMQ, see ``docs/audio-in.md``.
+
+    Attributes:
+        bind: where senders connect to.
+        most_streams: at one time.
+        silent_s: a stream is ended when nothing was heard from its sender for so long.
+    """
+
+    bind: str = DEFAULT_AUDIO_ENDPOINT
+    most_streams: int = Field(default=256, ge=1, le=4096)
+    silent_s: float = Field(default=30.0, ge=1.0, le=86_400.0)
+
+
 class RunSettings(Strict):
     """All options, under the same names in TOML.
 
@@ -39,6 +54,7 @@ class RunSettings(Strict):
     Attributes:
         source: as in :class:`SourceSettings`, and so are stream, block_size, format, rate and channels.
         streams: several sources instead, each a table ``[[streams]]``.
+        audio_in: also take sound that is sent here, whatever the sources; an address alone will do.
         model: model file; None is the embedded one.
         provider: what runs the model, see :mod:`streamdeep.providers`.
         bind: where to publish.
@@ -58,6 +74,7 @@ class RunSettings(Strict):
     rate: int | None = None
     channels: int | None = None
     streams: tuple[SourceSettings, ...] = Field(default=(), max_length=10_000)
+    audio_in: AudioInSettings | None = None
     model: Path | None = None
     provider: ProviderName = "cpu"
     bind: str = "tcp://127.0.0.1:5757"
@@ -69,6 +86,17 @@ class RunSettings(Strict):
     allow: Path | None = None
     wait: bool | None = None
 
+    @field_validator("audio_in", mode="before")
+    @classmethod
+    def _an_address_will_do(cls, value: object) -> object:
+        return {"bind": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _sound_that_is_sent_does_not_wait(self) -> Self:
+        if self.audio_in is not None and self.pace == "max":
+            raise ValueError("audio_in is live, and pace max is for files: run two engines")
+        return self
+
     @model_validator(mode="after")
     def _one_way_to_name_sources(self) -> Self:
         named = [key for key in SourceSettings.model_fields if getattr(self, key) is not None]
@@ -79,6 +107,11 @@ class RunSettings(Strict):
         return self
 
     @property
+    def most_arrivals(self) -> int:
+        """How many streams may be sent here."""
+        return 0 if self.audio_in is None else self.audio_in.most_streams
+
+    @property
     def sources(self) -> tuple[SourceSettings, ...]:
         """Every source.
 
@@ -87,9 +120,12 @@ class RunSettings(Strict):
         """
         if self.streams:
             return self.streams
+        if self.source is None and self.audio_in is not None:
+            return ()
         if self.source is None:
             raise ConfigurationError(
-                "no source: name a sound file, `mic`, or `-` for raw samples on standard input"
+                "no source: name a sound file, `mic`, `-` for raw samples on standard input, "
+                "or --audio-in for sound that is sent here"
             )
         given = {key: getattr(self, key) for key in SourceSettings.model_fields}
         try:
@@ -106,6 +142,8 @@ def settings_from(config: Path | None, given: dict[str, Any]) -> RunSettings:
     """
     base = load_toml(config, RunSettings).model_dump(exclude_unset=True) if config else {}
     named = {name: value for name, value in given.items() if value is not None}
+    if isinstance(base.get("audio_in"), dict) and "audio_in" in named:
+        named["audio_in"] = base["audio_in"] | {"bind": named["audio_in"]}
     try:
         settings = RunSettings.model_validate(base | named)
     except ValidationError as error:

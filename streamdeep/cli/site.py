@@ -50,6 +50,8 @@ class Site:
     def ring_s(self) -> float:
         """How much of each source's sound may wait."""
         bytes_per_s = sum(4 * found.n_channels * found.sample_rate_hz for _, found in self._opened)
+        if not bytes_per_s:
+            return 10.0
         return min(10.0, max(1.0, RINGS_BYTES / bytes_per_s))
 
     def start(self, engine: "Engine") -> None:

@@ -65,23 +65,27 @@ class Places:
         ring_s: float,
         live: bool,
         wake: Callable[[], None],
+        first_sample: int,
+        first_epoch: int,
     ) -> Slot:
         """See :meth:`streamdeep.rack.rack.Rack.open`."""
         check_source(sample_rate_hz, n_channels)
         config, number, encoder = self._config, self._free_number(), self._encoder
-        timeline = Timeline(config, self._segment.length_frames, sample_rate_hz)
+        timeline = Timeline(
+            config, self._segment.length_frames, sample_rate_hz, first_epoch=first_epoch
+        )
         window, rate_hz = config.longest_window_samples, config.sample_rate_hz
         if sample_rate_hz == rate_hz:
             capacity = max(round(ring_s * rate_hz), 2 * window + config.hop_samples)
             shelf = self._shelf(capacity, n_channels)
-            ring = shelf.place(number, wake)
+            ring = shelf.place(number, wake, first_sample)
             direct = DirectSlot(number, shelf, ring, encoder, timeline, config, live=live)
             self._slots[number] = direct
             return direct
         capacity = window + 2 * config.hop_samples + round(2 * MARGIN_S * rate_hz)
         shelf = self._shelf(capacity, n_channels)
         inlet = self._inlet(max(16, round(ring_s * sample_rate_hz)), n_channels, sample_rate_hz)
-        source = self.inlets[inlet].open(wake=wake)
+        source = self.inlets[inlet].open(wake=wake, first_sample=first_sample)
         ring = shelf.place(number, lambda: None)
         resampler = Resampler(sample_rate_hz, rate_hz, n_channels, quality=self._quality)
         slot = ResampledSlot(number, shelf, source, ring, encoder, timeline, resampler, live=live)

@@ -88,6 +88,8 @@ class Rack:
         ring_s: float,
         live: bool = True,
         wake: Callable[[], None] = lambda: None,
+        first_sample: int = 0,
+        first_epoch: int = 0,
     ) -> Slot:
         """Open a slot; its source writes into ``slot.source``.
 
@@ -97,11 +99,21 @@ class Rack:
             ring_s: how much of its sound may wait before samples are lost.
             live: its samples come when they happen.
             wake: called from the source's thread when a frame may be complete.
+            first_sample: the source's index of the first sample that will be written.
+            first_epoch: the number of the epoch that begins with it.
 
         Raises:
             ConfigurationError: a rate or a channel count that cannot be.
         """
-        return self._places.open(sample_rate_hz, n_channels, ring_s=ring_s, live=live, wake=wake)
+        return self._places.open(
+            sample_rate_hz,
+            n_channels,
+            ring_s=ring_s,
+            live=live,
+            wake=wake,
+            first_sample=first_sample,
+            first_epoch=first_epoch,
+        )
 
     # --- what is due -------------------------------------------------------------------------------------
 

@@ -62,6 +62,7 @@ class ResampledSlot(Slot):
         samples, nonfinite, clipped = sanitise(block.samples)
         self.timeline.mark(nonfinite + block.start_sample, clipped + block.start_sample)
         self._fed += len(samples)
+        ring.array.late_ns[ring.slot] = self.source.array.late_ns[self.source.slot]
         for resampled in self._resampler.push(samples):
             taken = ring.write(resampled, block.captured_monotonic_ns)
             assert taken == len(resampled), "the shelf has room for all that was asked for"

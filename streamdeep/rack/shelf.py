@@ -21,7 +21,8 @@ class Survey:
 
     Attributes:
         n_frames: ``(places,)`` int64, how many frames of each ring; 0 where nobody is.
-        due_ns: ``(places,)`` int64, monotonic time when the next frame was, or will be, captured in full.
+        due_ns: ``(places,)`` int64, monotonic time when the next frame was, or will be, here in full: when
+            its last sample was captured, and the way here of sound that comes from far.
         stalled: places, whose ring has no complete frame before a loss or its end.
     """
 
@@ -54,9 +55,9 @@ class Shelf:
         self._rings: dict[int, Ring] = {}
         self._window, self._hop = config.longest_window_samples, config.hop_samples
 
-    def place(self, slot: int, wake: Callable[[], None]) -> Ring:
+    def place(self, slot: int, wake: Callable[[], None], first_sample: int = 0) -> Ring:
         """Take a place for a stream; the shelf must not be full."""
-        ring = self.array.open(wake=wake)
+        ring = self.array.open(wake=wake, first_sample=first_sample)
         self.slots[ring.slot] = slot
         self._rings[ring.slot] = ring
         self.resting[ring.slot] = False
@@ -92,7 +93,7 @@ class Shelf:
         stalled = np.flatnonzero(used & (n_frames == 0) & (lossy | closed))
         clocks = array.clocks.copy()
         missing = self.starts + self._window - clocks[:, 0]
-        due_ns = clocks[:, 1] + missing * 1_000_000_000 // array.sample_rate_hz
+        due_ns = clocks[:, 1] + array.late_ns + missing * 1_000_000_000 // array.sample_rate_hz
         return Survey(n_frames, due_ns, stalled.tolist())
 
     def advance(self, places: NDArray[np.int64], n_frames: int) -> None:

@@ -52,7 +52,7 @@ class Slot(ABC):
         self._encoder = encoder
         self._rests_until: int | None = None  # a count of the source's ring
         self._lost_resting = 0
-        timeline.begin_epoch(0)
+        timeline.begin_epoch(source.sample_at(0))
         encoder.open(number)
 
     @abstractmethod
@@ -96,6 +96,7 @@ class Slot(ABC):
             taken,
             captured=taken.captured + waiting + refused,
             in_flight=taken.in_flight + waiting,
+            gap_samples=taken.gap_samples + self.source.trailing_gap,
             dropped=dropped,
         )
 

@@ -2,8 +2,10 @@
 
 topics       topic and stream names
 kinds        the kinds of message, as typed records
+audiokinds   the kinds that carry sound to an engine, and its answers
 schema       checks on single untrusted values
 layout       which keys each kind has
+audiolayout  the keys of sound on its way to an engine
 messages     pack and unpack: records to frames and back; the only module that knows msgpack
 security     where a publisher may listen
 keys         CURVE keys in files
@@ -31,6 +33,7 @@ cache        what a hub keeps for joiners
 fanout       a hub's sending socket
 rivals       two senders under one stream's name
 hub_statistics  what a hub counts
+audiosockets where an engine takes sound in, and how a sender reaches it
 conformance  every kind of message, odd ones included, to test listeners with
 
 A listener needs this package, numpy, pyzmq and msgpack: no compiler, no model runtime, no sound card. What

@@ -65,7 +65,7 @@ def open_publisher(
     try:
         if guard is not None and not shared:
             Gate(context, guard).protect(publisher)
-        _bind(publisher, bind)
+        bind_socket(publisher, bind)
     except BaseException:
         publisher.close(0)
         if not shared:
@@ -74,14 +74,19 @@ def open_publisher(
     return publisher, None if shared else context
 
 
-def _bind(publisher: zmq.Socket[bytes], bind: str) -> None:
+def bind_socket(unbound: zmq.Socket[bytes], bind: str) -> None:
+    """Bind a socket to an address that ``check_bind`` has passed.
+
+    Raises:
+        BindError: the address cannot be had.
+    """
     path = bind.removeprefix("ipc://")
     is_file = path != bind and not path.startswith(("@", "*"))
     if is_file and _answers(path):
         # libzmq would unlink the file and take the address over from its owner.
         raise _in_use(bind)
     try:
-        publisher.bind(bind)
+        unbound.bind(bind)
     except zmq.ZMQError as error:
         if error.errno == errno.EADDRINUSE:
             raise _in_use(bind) from error

@@ -7,7 +7,7 @@ Unix time in seconds with a fraction needs more than a double has. Not here: the
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import ClassVar, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ Counters = Mapping[str, int | Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Message:
-    """What every kind carries; only its five kinds below are ever made.
+    """What every kind carries; only the five kinds below and those of ``audiokinds`` are ever made.
 
     Attributes:
         stream: the stream's name.
@@ -42,6 +42,8 @@ class Message:
     published_utc_ns: int
     published_monotonic_ns: int
     flags: Flag = field(default=Flag(0))
+
+    kind: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -235,7 +237,7 @@ def topic_of(message: Message) -> str:
     """The topic a message travels under.
 
     Raises:
-        TypeError: not one of the five kinds.
+        TypeError: no kind of message.
     """
     match message:
         case EmbeddingMessage():
@@ -248,6 +250,8 @@ def topic_of(message: Message) -> str:
             kind = "model"
         case LabelMessage():
             return str(Topic("label", message.stream, message.head))
+        case _ if message.kind:
+            kind = message.kind
         case _:
             raise TypeError(f"{type(message).__name__} is no kind of message")
     return str(Topic(kind, message.stream))

@@ -13,6 +13,8 @@ import numpy as np
 
 from streamdeep.errors import MessageError
 from streamdeep.records import Flag, Sound
+from streamdeep.wire.audiokinds import AudioMessage, CreditMessage
+from streamdeep.wire.audiolayout import read_audio, read_credit, write_audio, write_credit
 from streamdeep.wire.kinds import (
     DIGEST_BYTES,
     MODEL_BYTES,
@@ -54,17 +56,19 @@ _MODEL_KEYS = ("digest", "name", *_MODEL_COUNTS, "incremental", "frontend_json",
 
 
 def to_maps(message: Message) -> tuple[dict[str, object], bytes | dict[str, object]]:
-    """Header and payload of a message, unchecked; the payload is raw for embeddings, else a map.
+    """Header and payload of a message, unchecked; the payload is raw for embeddings and sound, else a map.
 
     Raises:
         ValueError: an embedding's vector is not float32.
-        TypeError: not one of the five kinds.
+        TypeError: no kind of message.
     """
     header: dict[str, object] = {"v": VERSION}
     header |= {key: getattr(message, key) for key in _COMMON_KEYS}
     header["flags"] = int(message.flags)
     if isinstance(message, EmbeddingMessage):
         return header, _write_embedding(message, header)
+    if isinstance(message, AudioMessage):
+        return header, write_audio(message, header)
     return header, _write_map(message, header)
 
 
@@ -76,7 +80,7 @@ def from_maps(
     Args:
         topic: what they came under; header and topic must agree.
         header: unchecked.
-        payload: raw for the kinds ``embedding`` and ``early``, else an unchecked map.
+        payload: raw for the kinds ``embedding``, ``early`` and ``audio``, else an unchecked map.
 
     Raises:
         MessageError: a value is missing, of the wrong type or out of range, or the version is another.
@@ -94,6 +98,8 @@ def from_maps(
         "flags": Flag(fields.integer("flags", high=2**32 - 1)),
     }
     if isinstance(payload, bytes):
+        if topic.kind == "audio":
+            return read_audio(common, fields, payload)
         if (Flag.EARLY in common["flags"]) != (topic.kind == "early"):
             raise fields.error("flags", "early exactly under the topic early/")
         return _read_embedding(common, fields, payload)
@@ -203,6 +209,8 @@ def _write_map(message: Message, header: dict[str, object]) -> dict[str, object]
                 "uptime_s": message.uptime_s,
                 "live": message.live,
             }
+        case CreditMessage():
+            return write_credit(message)
     raise TypeError(f"{type(message).__name__} is no kind of message")
 
 
@@ -307,4 +315,5 @@ _READERS: dict[str, Callable[[Mapping[str, Any], Topic, Fields, Fields], Message
     "status": _read_status,
     "model": _read_model,
     "label": _read_label,
+    "credit": read_credit,
 }

@@ -1,7 +1,7 @@
 """Pack and unpack: typed messages to the three frames of protocol version 1 and back.
 
 Pure: no socket, no clock. A message is *topic*, a msgpack *header*, and a *payload*: raw little-endian
-float32 for embeddings, a msgpack map for all else. :func:`unpack` is total: whatever the bytes, it returns
+numbers for embeddings and sound, a msgpack map for all else. :func:`unpack` is total: whatever the bytes, it returns
 a checked message or raises ``MessageError``, whose text begins with one of :data:`REASONS` and a colon.
 :func:`pack` passes what it sends through the same checks. Not here: which keys there are
 (:mod:`streamdeep.wire.layout`). This is the one module that knows msgpack.
@@ -29,7 +29,7 @@ from streamdeep.wire.kinds import (
 )
 from streamdeep.wire.layout import TEXT_MOST, VERSION, check_version, from_maps, to_maps
 from streamdeep.wire.schema import Fields
-from streamdeep.wire.topics import parse_topic, stream_name, take_apart
+from streamdeep.wire.topics import RAW_KINDS, parse_topic, stream_name, take_apart
 
 __all__ = [
     "HEADER_BYTES",
@@ -81,7 +81,7 @@ def pack(message: Message) -> list[bytes]:
 
     Raises:
         ValueError: a value that :func:`unpack` would refuse, so nobody could read it.
-        TypeError: not one of the five kinds.
+        TypeError: no kind of message.
     """
     topic = topic_of(message)
     header, payload = to_maps(message)
@@ -119,7 +119,7 @@ def unpack(frames: Sequence[bytes]) -> Message:
         frames: as received.
 
     Returns:
-        One of the five kinds, every value checked.
+        A message of one of the kinds, every value checked.
 
     Raises:
         MessageError: they are no message of this protocol's version 1; nothing else is ever raised.
@@ -128,7 +128,7 @@ def unpack(frames: Sequence[bytes]) -> Message:
         raise MessageError(f"frames: {len(frames)}, a message has 3")
     topic = parse_topic(frames[0])
     header = _read_map(frames[1], "header", HEADER_BYTES, _HEADER_LIMITS)
-    if topic.kind in ("embedding", "early"):
+    if topic.kind in RAW_KINDS:
         return from_maps(topic, header, frames[2])
     return from_maps(topic, header, _read_map(frames[2], "payload", MAP_BYTES, _PAYLOAD_LIMITS))
 

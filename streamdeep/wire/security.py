@@ -12,18 +12,21 @@ from typing import Final
 from streamdeep.errors import ConfigurationError
 
 DEFAULT_ENDPOINT: Final = "tcp://127.0.0.1:5757"
+DEFAULT_AUDIO_ENDPOINT: Final = "tcp://127.0.0.1:5758"
 
 _ADVICE = (
-    f"bind {DEFAULT_ENDPOINT}, encrypt with --identity and --allow (see: streamdeep keys --help), "
-    "or pass --insecure to publish in clear text on the network"
+    "encrypt with --identity and --allow (see: streamdeep keys --help), "
+    "or pass --insecure to speak in clear text on the network"
 )
 _TCP = re.compile(r"(?P<host>\[[^\[\]]+\]|[^:\[\]/]+):(?P<port>\*|[0-9]{1,5})")
 # The kernel's sun_path holds 108 bytes, the last one zero.
 _IPC_PATH_BYTES = 107
 
 
-def check_bind(url: str, *, insecure: bool, guarded: bool = False) -> None:
-    """Refuse an address that a publisher should not or cannot listen on.
+def check_bind(
+    url: str, *, insecure: bool, guarded: bool = False, usual: str = DEFAULT_ENDPOINT
+) -> None:
+    """Refuse an address that a program should not or cannot listen on.
 
     Loopback tcp (127.0.0.0/8, ``[::1]``, ``localhost``), ``ipc://`` and ``inproc://`` are always allowed.
     Any local user can connect to loopback tcp; where users share a machine, use ``ipc://`` in a folder of
@@ -33,6 +36,7 @@ def check_bind(url: str, *, insecure: bool, guarded: bool = False) -> None:
         url: a ZeroMQ address; the port may be ``*`` or 0 for any free one.
         insecure: allow addresses that other machines can reach, in clear text.
         guarded: what is sent is encrypted, and only for those who are allowed.
+        usual: what to recommend instead.
 
     Raises:
         ConfigurationError: malformed, or reachable from other machines and neither ``insecure`` nor
@@ -42,10 +46,10 @@ def check_bind(url: str, *, insecure: bool, guarded: bool = False) -> None:
     if not separator or scheme not in ("tcp", "ipc", "inproc"):
         raise ConfigurationError(
             f"cannot bind {url!r}: it must begin with tcp://, ipc:// or inproc://; "
-            f"{DEFAULT_ENDPOINT} is the usual one"
+            f"{usual} is the usual one"
         )
     if scheme == "tcp":
-        _check_tcp(url, rest, insecure=insecure or guarded)
+        _check_tcp(url, rest, insecure=insecure or guarded, usual=usual)
     elif scheme == "inproc" and guarded:
         raise ConfigurationError(f"{url!r} stays within one process: it cannot be encrypted")
     elif not rest or "\0" in rest:
@@ -56,7 +60,7 @@ def check_bind(url: str, *, insecure: bool, guarded: bool = False) -> None:
         )
 
 
-def _check_tcp(url: str, rest: str, *, insecure: bool) -> None:
+def _check_tcp(url: str, rest: str, *, insecure: bool, usual: str) -> None:
     parts = _TCP.fullmatch(rest)
     if parts is None:
         raise ConfigurationError(
@@ -76,5 +80,5 @@ def _check_tcp(url: str, rest: str, *, insecure: bool) -> None:
         raise ConfigurationError(f"cannot bind {url!r}: {parts['host']} is no IPv6 address")
     if (address is None or not address.is_loopback) and not insecure:
         raise ConfigurationError(
-            f"refusing to bind {url!r}: other machines could listen, unencrypted; {_ADVICE}"
+            f"refusing to bind {url!r}: other machines could connect, unencrypted; bind {usual}, {_ADVICE}"
         )
