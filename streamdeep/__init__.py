@@ -16,6 +16,8 @@ Where things are:
     encoder/                  frames -> embeddings
     wire/                     embeddings -> other processes
     heads/                    embeddings -> labels
+    recording/                what an engine heard, kept and played again
+    intake/                   what a user types -> a source
     timeline                  one stream's epochs, gaps and accounts
     pipeline                  blocks in, embeddings out: no I/O, no threads
     rack/                     many streams side by side: one batch for all
