@@ -7,7 +7,7 @@ Not here: reading (``file``), and when one file ends and the next begins (``reco
 import contextlib
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 Bits = Literal[16, 24, 32]
 _FLAC_CHANNELS, _FLAC_RATE_HZ = 8, 655_350
+_FLAC_FRAME = 4096
 _SUBTYPES: dict[Bits, str] = {16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}
 
 
@@ -41,6 +42,27 @@ def bits_needed(samples: NDArray[np.float32]) -> Bits:
 def fits_flac(sample_rate_hz: int, n_channels: int) -> bool:
     """Whether there is FLAC of this rate and so many channels."""
     return sample_rate_hz <= _FLAC_RATE_HZ and n_channels <= _FLAC_CHANNELS
+
+
+def unfinished_blocks(path: Path) -> Iterator[NDArray[np.float32]]:
+    """The sound of a FLAC file that was never closed, ``(samples, channels)`` float32, to its last whole frame.
+
+    At the end of such a file soundfile raises after it has read, and does not say how much.
+    """
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            while True:
+                samples = np.full((_FLAC_FRAME, file.channels), np.nan, dtype=np.float32)
+                try:
+                    n_samples = len(file.read(out=samples))
+                except soundfile.LibsndfileError:
+                    n_samples = 0
+                    yield samples[: np.count_nonzero(~np.isnan(samples[:, 0]))]
+                if n_samples == 0:
+                    return
+                yield samples[:n_samples]
+    except soundfile.LibsndfileError:
+        return  # not even its head was written
 
 
 class AudioWriter:

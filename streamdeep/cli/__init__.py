@@ -40,9 +40,23 @@ def _options(
 
 def _register() -> None:
     # Each module adds its command to `app`; heavy libraries are imported inside the commands.
-    from streamdeep.cli import bench, classify, conformance, demo, devices, embed, inspect, run
+    from streamdeep.cli import (
+        bench,
+        classify,
+        conformance,
+        demo,
+        devices,
+        embed,
+        inspect,
+        record,
+        recordings,
+        replay,
+        run,
+    )
 
-    for module in (demo, run, classify, embed, inspect, devices, bench, conformance):
+    for module in (
+        demo, run, classify, embed, record, replay, recordings, inspect, devices, bench, conformance,
+    ):  # fmt: skip
         module.register(app)
 
 

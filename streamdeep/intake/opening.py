@@ -10,13 +10,23 @@ A source owns its thread and writes into a ring; nothing else is asked of it.
 
 from pathlib import Path
 
-from streamdeep.audio.file import FileSource, Pace
+from streamdeep.audio.file import AudioFile, FileSource, Pace, open_audio
 from streamdeep.audio.microphone import MicrophoneSource
 from streamdeep.audio.pcm import PcmSource, SampleFormat
 from streamdeep.audio.source import Source
 from streamdeep.errors import ConfigurationError
 from streamdeep.recording.files import is_recording
+from streamdeep.recording.reader import Recording
 from streamdeep.recording.replay import RecordingSource
+
+
+def open_sound(path: Path) -> AudioFile | Recording:
+    """Open a sound file or a recording, to be read block by block.
+
+    Raises:
+        SourceError: it cannot be had.
+    """
+    return Recording(path) if is_recording(path) else open_audio(path)
 
 
 def open_source(

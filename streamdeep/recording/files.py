@@ -120,7 +120,7 @@ class ArchiveFiles:
             OSError: it is missing, damaged or compressed, or there is no room for it.
         """
         with tempfile.TemporaryDirectory(prefix="streamdeep-") as folder:
-            path = Path(folder) / "audio"
+            path = Path(folder) / f"audio{Path(name).suffix}"
             with self.open(name) as packed, path.open("xb") as copy:
                 if self._members[name].compress_type != zipfile.ZIP_STORED:
                     raise OSError(0, "it is compressed; sound files lie in a recording as they are")

@@ -78,6 +78,16 @@ class Recording:
     ) -> None:
         self.close()
 
+    @property
+    def sample_rate_hz(self) -> int:
+        """The source's rate."""
+        return self.about.sample_rate_hz
+
+    @property
+    def n_channels(self) -> int:
+        """The source's channels."""
+        return self.about.n_channels
+
     def close(self) -> None:
         """Nothing more will be read."""
         if hasattr(self, "files"):
@@ -115,20 +125,43 @@ class Recording:
         if n_samples == 0:
             raise SourceError(f"{self.path} is empty: it holds no samples")
 
-    def blocks(self) -> Iterator[Block]:
-        """What the engine read from its ring: sound in blocks, losses as jumps.
+    def blocks(self, block_samples: int = BLOCK_SAMPLES) -> Iterator[Block]:
+        """What the engine read from its ring: sound in blocks of at most so many samples, losses as jumps.
 
         Raises:
             SourceError: as in ``events``.
         """
-        ring = single_ring(BLOCK_SAMPLES, self.about.n_channels, self.about.sample_rate_hz)
-        for event in self.events():
+        ring = single_ring(block_samples, self.n_channels, self.sample_rate_hz)
+
+        def all_blocks() -> Iterator[Block]:
+            while (block := ring.read(block_samples)) is not None:
+                yield block
+
+        for event in self.events(block_samples):
             if isinstance(event, Loss):
                 tell_loss(event, ring)
             elif isinstance(event, Sound):
+                if ring.available + len(event) > block_samples:
+                    yield from all_blocks()
                 ring.write(event.samples, event.captured_ns)
-                while (block := ring.read(BLOCK_SAMPLES)) is not None:
-                    yield block
+        yield from all_blocks()
+
+    def segment_before_end(self, n_samples: int) -> int:
+        """The number of the last segment from whose beginning to the end there are at least so many samples.
+
+        Raises:
+            SourceError: an index is damaged.
+        """
+        stop: int | None = None
+        for number in reversed(self.numbers):
+            with contextlib.closing(self.lines(number)) as lines:
+                opened = next(lines)
+                assert isinstance(opened, Opened), "lines() sees to that"
+                if stop is None:
+                    stop = opened.start_sample + sum(_length(line) for line in lines)
+            if stop - opened.start_sample >= n_samples:
+                return number
+        return 1
 
     # --- a segment ---------------------------------------------------------------------------------------
 
@@ -193,3 +226,10 @@ class Recording:
                     yield text
         except OSError as error:
             raise SourceError(f"cannot read {place}: {error.strerror or error}") from error
+
+
+def _length(line: Line) -> int:
+    """How far the source's index moves."""
+    if isinstance(line, Blocks):
+        return sum(line.samples)
+    return line.samples if isinstance(line, Lost) else 0

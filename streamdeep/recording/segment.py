@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from streamdeep.audio.file import open_audio
-from streamdeep.audio.writer import AudioWriter, Bits
+from streamdeep.audio.writer import AudioWriter, Bits, unfinished_blocks
 from streamdeep.errors import SourceError
 from streamdeep.recording.events import End, Event, Loss, Sound
 from streamdeep.recording.lines import (
@@ -29,9 +29,6 @@ from streamdeep.recording.lines import (
     Opened,
     write_line,
 )
-
-FLAC_SAMPLES = 4096
-"""Of a frame of FLAC: a file that broke off is read in such steps."""
 
 
 def segment_name(number: int, suffix: str) -> str:
@@ -167,9 +164,11 @@ def _lines(events: Iterable[Event]) -> Iterable[Line]:
 
 def _count_readable(path: Path) -> int:
     """How many samples of a sound file that broke off can be read."""
+    if path.suffix == ".flac":
+        return sum(map(len, unfinished_blocks(path)))
     count = 0
     with contextlib.suppress(SourceError), open_audio(path) as file:
-        for block in file.blocks(FLAC_SAMPLES):
+        for block in file.blocks():
             count = block.stop_sample
     return count
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeep.audio.file import open_audio
+from streamdeep.audio.writer import unfinished_blocks
 from streamdeep.errors import SourceError
 from streamdeep.recording.files import Files
 from streamdeep.recording.lines import Closed, Description, Opened
-from streamdeep.recording.segment import FLAC_SAMPLES, segment_name
-from streamdeep.records import Block
+from streamdeep.recording.segment import segment_name
 
 
 class SegmentSound:
@@ -42,7 +42,7 @@ class SegmentSound:
         self._place = f"{place}/{self._name}"
         self._left = np.empty((0, about.n_channels), dtype=np.float32)
         self._open = contextlib.ExitStack()
-        self._blocks: Iterator[Block] | None = None
+        self._blocks: Iterator[NDArray[np.float32]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -69,13 +69,13 @@ class SegmentSound:
             if block is None:
                 self.ended = True
             else:
-                parts.append(block.samples)
-                found += len(block.samples)
+                parts.append(block)
+                found += len(block)
         samples = np.concatenate(parts)
         self._left = samples[n_samples:]
         return samples[:n_samples]
 
-    def _next(self, blocks: Iterator[Block]) -> Block | None:
+    def _next(self, blocks: Iterator[NDArray[np.float32]]) -> NDArray[np.float32] | None:
         try:
             return next(blocks, None)
         except SourceError:
@@ -83,7 +83,7 @@ class SegmentSound:
                 raise
             return None
 
-    def _begin(self) -> Iterator[Block]:
+    def _begin(self) -> Iterator[NDArray[np.float32]]:
         try:
             path = self._open.enter_context(self._files.local(self._name))
             if self._closed is not None:
@@ -106,4 +106,6 @@ class SegmentSound:
                 f"{self._place} has {audio.n_channels} channels at {audio.sample_rate_hz} Hz, "
                 f"its recording {about.n_channels} at {about.sample_rate_hz}"
             )
-        return audio.blocks(FLAC_SAMPLES)
+        if self._closed is None and path.suffix == ".flac":
+            return unfinished_blocks(path)
+        return (block.samples for block in audio.blocks())
