@@ -21,6 +21,7 @@ from streamdeep.audio.ring import single_ring
 from streamdeep.audio.writer import AudioWriter, bits_needed
 from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep.pipeline import Pipeline
+from streamdeep.recording import recorder as module
 from streamdeep.recording.archive import pack
 from streamdeep.recording.contents import contents
 from streamdeep.recording.events import End, Loss, Sound, tell_loss
@@ -240,31 +241,26 @@ def test_what_was_written_before_the_disk_was_full_is_whole_and_the_rest_is_said
 
 def test_a_disk_that_hangs_costs_the_recording_and_not_the_engine(tmp_path, monkeypatch):
     """The recorder's thread is held up in a write; the queue fills, the ring does not notice."""
-    from streamdeep.recording import recorder as module
-
     held, release = threading.Event(), threading.Event()
-    usage = module.shutil.disk_usage
 
-    def hang(path):
-        if threading.current_thread().name == "recorder":
-            held.set()
-            assert release.wait(30)
-        return usage(path)
+    def hang(place, *, to_resume):
+        held.set()
+        return release.wait(30) and not to_resume
 
-    monkeypatch.setattr(module.shutil, "disk_usage", hang)
-    monkeypatch.setattr(module, "QUEUES_BYTES", 8 * 1000)
-    sound = values(5000, "s16", 5)
+    monkeypatch.setattr(module, "has_room", hang)
+    monkeypatch.setattr(module, "QUEUES_BYTES", 8 * 1000)  # the least is 2 s: 16,000 samples
+    sound = values(20_000, "s16", 5)
 
     def play(ring):
         assert held.wait(10)
-        for at in range(0, 5000, 100):
+        for at in range(0, 20_000, 100):
             assert ring.write(sound[at : at + 100], at) == 100
         release.set()
 
-    result = record(tmp_path, play, capacity=6000)
-    assert (result.samples, result.unrecorded) == (1000, 4000)
+    result = record(tmp_path, play, capacity=20_000)
+    assert (result.samples, result.unrecorded) == (16_000, 4000)
     events = [event for event in Recording(result.path).events() if len(event)]
-    assert sum(map(len, events[:-1])) == 1000
+    assert sum(map(len, events[:-1])) == 16_000
     assert events[-1] == Loss(4000, "unrecorded")
 
 
@@ -547,3 +543,21 @@ def test_a_source_that_can_wait_is_recorded_whole_at_any_pace(tmp_path, write_so
         if isinstance(event, Sound)
     )
     assert found == expected
+
+
+def test_a_stream_that_cannot_be_recorded_costs_the_others_nothing(tmp_path):
+    notes = []
+    with Recorder(tmp_path, note=notes.append) as recorder:
+        rings = []
+        for name in ("bad", "good"):
+            rings.append(single_ring(9000, 2, RATE_HZ))
+            recorder.record(name, Written()).start(rings[-1])
+        recorder.results()[0].path.touch()  # a file where the folder would be
+        for ring in rings:
+            ring.write(values(500, "s16", 1), 1)
+            ring.close()
+    bad, good = recorder.results()
+    assert (bad.samples, bad.unrecorded) == (0, 500)
+    assert (good.samples, good.unrecorded) == (500, 0)
+    assert n_sounds(good.path) == 500
+    assert notes[0].startswith("recording stopped: ")

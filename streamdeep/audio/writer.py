@@ -120,6 +120,8 @@ class AudioWriter:
         Raises:
             OSError: it could not be finished; ``abandon`` is left to be called.
         """
+        if self._sink.closed:
+            return
         self._do(self._file.close)
         self._sink.sync()
         self._sink.close()

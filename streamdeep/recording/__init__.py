@@ -6,10 +6,13 @@ segment      one sound file and its index, being written
 folder       a recording being written: segments one after another
 keeping      which old segments are deleted
 queue        from a source's thread to the recorder's; never waits
+recorded     a source that is recorded while it is played
+disk         how much room there must be
 recorder     the thread that writes recordings; what it does when the disk is full
 files        a recording's files, in a folder or in an archive
-reader       a recording's events, in order
 sound        a segment's sound file, read to where it ends
+reader       a recording's events, in order
+contents     what a recording holds, by its indexes
 archive      a recording as one file
 replay       a recording as a source
 """

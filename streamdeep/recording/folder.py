@@ -127,7 +127,7 @@ class RecordingFolder:
     def _prepare(self) -> None:
         description = self.path / DESCRIPTION
         if not description.exists():
-            self.path.mkdir(mode=0o700, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             draft = self.path / f".{DESCRIPTION}.part"
             draft.touch(mode=0o600)
             draft.write_text(self._about.model_dump_json(indent=1) + "\n")

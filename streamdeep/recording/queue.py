@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from streamdeep.recording.events import End, Event, Loss, Sound
 
 QUEUE_S = 30.0
-"""How long the disk may be held up before sound goes unrecorded."""
+"""How long the disk may be held up before sound goes unrecorded,"""
+LEAST_QUEUE_S = 2.0
+"""with however many streams."""
 _MOST_EVENTS = 100_000
 
 
@@ -41,12 +43,13 @@ class EventQueue:
             n_channels: of the samples.
             most_bytes: how much may wait here, now.
             waits: whether a writer that can wait is to wait for room.
-            hurry: called when it does.
+            hurry: called when it does, or half of the room is taken; must not wait.
         """
         self.closed = False
         self.n_unrecorded = 0
         self._events: deque[Event] = deque()
         self._most_samples = round(QUEUE_S * sample_rate_hz)
+        self._least_samples = round(LEAST_QUEUE_S * sample_rate_hz)
         self._bytes_per_sample = 4 * n_channels
         self._most_bytes = most_bytes
         self._waits = waits
@@ -70,8 +73,9 @@ class EventQueue:
         """A write happened; see :class:`streamdeep.audio.tap.Tap`."""
         n_samples, put = len(samples), self._events.append
         # After a loss there must be some room, or loss and sound would take turns at every block.
+        room = self._room()
         needed = max(n_samples, self._most() // 8) if self._unrecorded else n_samples
-        full = needed > self._room() and self._n_put > self._n_got
+        full = needed > room and self._n_put > self._n_got
         if full or len(self._events) >= _MOST_EVENTS:
             self._miss(n_samples, refused_samples, gap_samples, gap_estimated)
             return
@@ -82,6 +86,8 @@ class EventQueue:
         if n_samples:
             put(Sound(samples.copy(), captured_ns))
             self._n_put += n_samples
+            if room - n_samples < self._most() // 2:
+                self._hurry()
         if refused_samples:
             put(Loss(refused_samples, "overflow"))
 
@@ -101,7 +107,8 @@ class EventQueue:
         self.closed = True
 
     def _most(self) -> int:
-        return min(self._most_samples, self._most_bytes() // self._bytes_per_sample)
+        share = self._most_bytes() // self._bytes_per_sample
+        return max(self._least_samples, min(self._most_samples, share))
 
     def _room(self) -> int:
         return self._most() - (self._n_put - self._n_got)

@@ -7,7 +7,6 @@ finds no room there goes unrecorded: that is counted, said, and written into the
 
 import errno
 import os
-import shutil
 import threading
 import time
 from collections import deque
@@ -18,24 +17,21 @@ from types import TracebackType
 from typing import Self
 
 from streamdeep import __version__
-from streamdeep.audio.ring import Ring
 from streamdeep.audio.source import Source
 from streamdeep.errors import ConfigurationError
+from streamdeep.recording.disk import has_room
 from streamdeep.recording.events import Event, Sound
 from streamdeep.recording.folder import SEGMENT_BYTES, SEGMENT_S, RecordingFolder
 from streamdeep.recording.keeping import Keep, Keeper
 from streamdeep.recording.lines import Description
 from streamdeep.recording.queue import EventQueue
+from streamdeep.recording.recorded import RecordedSource
 
 QUEUES_BYTES = 64_000_000
 """What waiting sound may take in memory, over all streams."""
 PERIOD_S = 0.25
 """How often sound is written; so much is lost when the program is killed."""
-LEAST_FREE, LEAST_FREE_BYTES = 0.01, 1_000_000_000
-"""Recording stops when less than this part of the disk, and less than so many bytes, is free,"""
-RESUME_FREE, RESUME_FREE_BYTES = 0.05, 5_000_000_000
-"""and goes on when so much is free again."""
-_RETRY_S = (1.0, 60.0)
+_RETRY_S = (1.0, 10.0)
 _TIDY_S = 60.0
 _PATIENCE_S = 30.0
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -65,31 +61,6 @@ class _Track:
     folder: RecordingFolder
     pending: deque[Event]
     ended: bool = False
-
-
-class RecordedSource:
-    """A source that is recorded while it is played; see :class:`streamdeep.audio.source.Source`."""
-
-    def __init__(self, source: Source, queue: EventQueue) -> None:
-        self.name = source.name
-        self.sample_rate_hz = source.sample_rate_hz
-        self.n_channels = source.n_channels
-        self.live = source.live
-        self._source = source
-        self._queue = queue
-
-    def start(self, ring: Ring) -> None:
-        """Begin to write into the ring, and to record what the ring takes.
-
-        Raises:
-            SourceError: the source cannot be opened.
-        """
-        ring.listen(self._queue)
-        self._source.start(ring)
-
-    def stop(self) -> None:
-        """Stop writing; nothing is written after it returns."""
-        self._source.stop()
 
 
 class Recorder:
@@ -200,19 +171,24 @@ class Recorder:
     # --- the recorder's thread ---------------------------------------------------------------------------
 
     def _run(self) -> None:
+        try:
+            self._loop()
+        except BaseException as error:
+            self._stopped = True  # a source that waits must not wait for ever
+            self._note(f"recording ended: {error!r}; the engine goes on")
+            raise
+
+    def _loop(self) -> None:
         while True:
             closing = self._closing.is_set()  # looked at first: all that came before it is written
             now_s = time.monotonic()
             if self._may_write(now_s, closing=closing):
-                try:
-                    for track in list(self._tracks):
-                        self._write(track)
-                    if closing:
-                        self._finish()
-                except OSError as error:
-                    self._stop(error, now_s)
-                else:
+                failures = [self._write(track, last=closing) for track in list(self._tracks)]
+                failure = next(filter(None, failures), None)
+                if failure is None:
                     self._goes_on()
+                else:
+                    self._stop(failure, now_s)
             if now_s >= self._tidy_at_s:
                 self._keeper.tidy()
                 self._tidy_at_s = now_s + _TIDY_S
@@ -222,36 +198,30 @@ class Recorder:
             self._wake.wait(PERIOD_S)
             self._wake.clear()
 
-    def _write(self, track: _Track) -> None:
+    def _write(self, track: _Track, *, last: bool) -> OSError | None:
+        """Write what waits of one stream; the others are not to suffer if that fails."""
         if track.ended:
-            return
-        closed = track.queue.closed
+            return None
+        closed = last or track.queue.closed
         track.pending.extend(track.queue.get())
         before = _count(track.pending)
         try:
             track.folder.write(track.pending)
+            if closed:
+                track.folder.close()
+                track.ended = True
+        except OSError as error:
+            return error
         finally:
             track.queue.done(before - _count(track.pending))
-        if closed:
-            track.folder.close()
-            track.ended = True
-
-    def _finish(self) -> None:
-        for track in self._tracks:
-            track.folder.close()
+        return None
 
     def _may_write(self, now_s: float, *, closing: bool) -> bool:
-        try:
-            usage = shutil.disk_usage(self.place)
-        except OSError:  # the place was taken away; the next write will say why
+        if has_room(self.place, to_resume=self._stopped):
             return not self._stopped or now_s >= self._retry_at_s or closing
         if not self._stopped:
-            if usage.free < min(LEAST_FREE * usage.total, LEAST_FREE_BYTES):
-                self._stop(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), now_s)
-                return False
-            return True
-        enough = usage.free > min(RESUME_FREE * usage.total, RESUME_FREE_BYTES)
-        return enough and (now_s >= self._retry_at_s or closing)
+            self._stop(OSError(errno.ENOSPC, "less than 1 % of the disk is free"), now_s)
+        return False
 
     def _stop(self, error: OSError, now_s: float) -> None:
         self._interrupt()
