@@ -1,6 +1,5 @@
 """Recording and replaying with real processes: killed, interrupted, many streams, and always the same bits."""
 
-import contextlib
 import json
 import os
 import resource
@@ -16,13 +15,10 @@ import pytest
 import soundfile
 from test_engine import Listener, embeddings, expected_for, ready
 from test_engine import program as program
-from test_recording import Written, record
+from test_recording import Written, n_written, record
 from tiny import noise, tiny_model
 
-from streamdeep.errors import SourceError
 from streamdeep.pipeline import Pipeline
-from streamdeep.recording.contents import contents
-from streamdeep.recording.files import find_recording
 from streamdeep.recording.reader import Recording
 from streamdeep.records import Flag
 
@@ -55,13 +51,6 @@ def the_only(place):
     return path
 
 
-def written(place):
-    """How many samples the index of the recording that is going on speaks of."""
-    with contextlib.suppress(SourceError), Recording(find_recording(place)) as recording:
-        return contents(recording).samples
-    return 0
-
-
 def test_what_a_killed_engine_heard_gives_the_embeddings_it_published(
     program, tmp_path, model_path
 ):
@@ -79,7 +68,7 @@ def test_what_a_killed_engine_heard_gives_the_embeddings_it_published(
         topic, header, payload = listener.socket.recv_multipart()
         messages.append((topic.decode(), msgpack.unpackb(header), payload))
     deadline = time.monotonic() + 20
-    while written(place) < len(samples):
+    while n_written(place) < len(samples):
         assert time.monotonic() < deadline, "the sound does not reach the disk"
         time.sleep(0.02)
     engine.kill()

@@ -44,10 +44,10 @@ def fits_flac(sample_rate_hz: int, n_channels: int) -> bool:
     return sample_rate_hz <= _FLAC_RATE_HZ and n_channels <= _FLAC_CHANNELS
 
 
-def unfinished_blocks(path: Path) -> Iterator[NDArray[np.float32]]:
-    """The sound of a FLAC file that was never closed, ``(samples, channels)`` float32, to its last whole frame.
+def flac_blocks(path: Path) -> Iterator[NDArray[np.float32]]:
+    """The sound of a FLAC file, ``(samples, channels)`` float32, to its last whole frame, be it closed or not.
 
-    At the end of such a file soundfile raises after it has read, and does not say how much.
+    At the end of one that was never closed soundfile raises after it has read, and does not say how much.
     """
     try:
         with soundfile.SoundFile(str(path)) as file:

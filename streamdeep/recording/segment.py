@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from streamdeep.audio.file import open_audio
-from streamdeep.audio.writer import AudioWriter, Bits, unfinished_blocks
+from streamdeep.audio.writer import AudioWriter, Bits, flac_blocks
 from streamdeep.errors import SourceError
 from streamdeep.recording.events import End, Event, Loss, Sound
 from streamdeep.recording.lines import (
@@ -165,7 +165,7 @@ def _lines(events: Iterable[Event]) -> Iterable[Line]:
 def _count_readable(path: Path) -> int:
     """How many samples of a sound file that broke off can be read."""
     if path.suffix == ".flac":
-        return sum(map(len, unfinished_blocks(path)))
+        return sum(map(len, flac_blocks(path)))
     count = 0
     with contextlib.suppress(SourceError), open_audio(path) as file:
         for block in file.blocks():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeep.audio.file import open_audio
-from streamdeep.audio.writer import unfinished_blocks
+from streamdeep.audio.writer import flac_blocks
 from streamdeep.errors import SourceError
 from streamdeep.recording.files import Files
 from streamdeep.recording.lines import Closed, Description, Opened
@@ -106,6 +106,6 @@ class SegmentSound:
                 f"{self._place} has {audio.n_channels} channels at {audio.sample_rate_hz} Hz, "
                 f"its recording {about.n_channels} at {about.sample_rate_hz}"
             )
-        if self._closed is None and path.suffix == ".flac":
-            return unfinished_blocks(path)
+        if path.suffix == ".flac":  # it may have no length in its head, closed or not
+            return flac_blocks(path)
         return (block.samples for block in audio.blocks())
