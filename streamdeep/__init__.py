@@ -16,6 +16,8 @@ Where things are:
     encoder/                  frames -> embeddings
     wire/                     embeddings -> other processes
     heads/                    embeddings -> labels, sounds that begin and end
+    recording/                what an engine heard, kept and played again
+    intake/                   what a user types -> a source; sound that comes over ZeroMQ
     bridges/                  the wire -> MQTT, browsers, Prometheus
     timeline                  one stream's epochs, gaps and accounts
     pipeline                  blocks in, embeddings out: no I/O, no threads

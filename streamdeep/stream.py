@@ -122,7 +122,8 @@ class Stream:
                 "epochs": ledger.epochs,
                 "given_up": self._publisher.given_up,
             },
-            clock=ClockPoint(sample, captured_ns, utc_ns, self.source.sample_rate_hz),
+            # A replay's sound may be older than this machine's monotonic clock.
+            clock=ClockPoint(sample, max(0, captured_ns), utc_ns, self.source.sample_rate_hz),
             uptime_s=(time.monotonic_ns() - self._began_ns) / 1e9,
             live=not self._offline,
         )

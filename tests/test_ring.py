@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from streamdeep.audio.ring import single_ring
+from streamdeep.audio.ring import RingArray, single_ring
 
 CAPACITY = 50
 
@@ -73,6 +73,37 @@ class AgainstAList(RuleBasedStateMachine):
 
 TestAgainstAList = AgainstAList.TestCase
 TestAgainstAList.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+class Heard:
+    def __init__(self):
+        self.writes, self.closes = [], []
+
+    def take(self, samples, captured_ns, *, refused_samples, gap_samples, gap_estimated):
+        told = samples[:, 0].tolist(), captured_ns, refused_samples, gap_samples, gap_estimated
+        self.writes.append(told)
+
+    def room(self):
+        return 1000
+
+    def close(self, error):
+        self.closes.append(error)
+
+
+def test_who_listens_in_is_told_what_was_taken_refused_and_lost_and_of_the_end_once():
+    rings = [(array := RingArray(2, 4, 1, 1000)).open(), array.open()]
+    rings[0].listen(heard := Heard())
+    samples = np.arange(6, dtype=np.float32)[:, None]
+    array.write(rings, samples[:3], 3_000_000)  # the call that writes into many rings
+    rings[0].write(samples[3:], 6_000_000, gap_samples=7, gap_estimated=True)
+    rings[0].close(error := ValueError("gone"))
+    rings[0].close()
+    rings[0].write(samples, 1)
+    assert heard.writes == [
+        ([0, 1, 2], 3_000_000, 0, 0, False),
+        ([3], 4_000_000, 2, 7, True),
+    ]
+    assert heard.closes == [error]
 
 
 def test_a_writer_that_can_wait_loses_nothing_to_a_slow_reader():

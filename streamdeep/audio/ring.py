@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeep.audio.tap import Tap
 from streamdeep.frontend.kernels.rings import fill_rings
 from streamdeep.records import Block
 
@@ -43,6 +44,7 @@ class RingArray:
         passed: ``(slots,)`` int64, the reader's: how many of these it has told of.
         closed: ``(slots,)`` bool, the writer's: no more samples will come.
         waiting: ``(slots,)`` bool, the writer's: it waits for room.
+        tapped: somebody listens in on one of the rings.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class RingArray:
         self.passed = np.zeros(n_slots, dtype=np.int64)
         self.closed = np.zeros(n_slots, dtype=np.bool_)
         self.waiting = np.zeros(n_slots, dtype=np.bool_)
+        self.tapped = False
         self._free = deque(range(n_slots))
 
     @property
@@ -98,7 +101,8 @@ class RingArray:
         slots, n_samples = np.array([ring.slot for ring in rings], dtype=np.int64), len(samples)
         written = self.written[slots]
         free = self.capacity_samples - (written - self.read[slots])
-        if n_samples == 0 or (free < n_samples).any() or self.missing[slots].any():
+        lossy = (free < n_samples).any() or self.missing[slots].any()
+        if n_samples == 0 or lossy or self.tapped:
             for ring in rings:
                 ring.write(samples, captured_ns)
             return
@@ -156,6 +160,7 @@ class Ring:
         # Reader's: the source's index of count 0, seen from the last jump.
         self._sample_of_zero = first_sample
         self._reported = 0  # reader's: refused samples that somebody was told of
+        self._tap: Tap | None = None
         self.error: Exception | None = None
 
     @property
@@ -169,6 +174,11 @@ class Ring:
         return self._place[1]
 
     # --- the writer's side ---------------------------------------------------------------------------
+
+    def listen(self, tap: Tap) -> None:
+        """Have everything told to ``tap`` that is written from now on; before the writer begins."""
+        self._tap = tap
+        self.array.tapped = True
 
     def write(
         self,
@@ -210,9 +220,22 @@ class Ring:
             array.written[slot] = written + taken
         self._refused += len(samples) - taken
         array.missing[slot] += len(samples) - taken
+        if self._tap is not None:
+            self._tap.take(
+                samples[:taken],
+                int(array.clocks[slot, 1]),
+                refused_samples=len(samples) - taken,
+                gap_samples=gap_samples,
+                gap_estimated=gap_estimated,
+            )
         if written + taken >= array.wanted[slot]:
             self.wake()
         return taken
+
+    def refuse(self, n_samples: int) -> None:
+        """Count samples as refused that were refused before they came here: what a recording says of them."""
+        self._refused += n_samples
+        self.array.missing[self.slot] += n_samples
 
     def _jump(self, count: int) -> None:
         clock_count, clock_ns = self.array.clocks[self.slot].tolist()
@@ -241,6 +264,8 @@ class Ring:
             self._space.clear()
             array.waiting[slot] = True
             free = array.capacity_samples - int(array.written[slot] - array.read[slot])
+            if self._tap is not None:
+                free = min(free, self._tap.room())
             if free == 0:
                 if stop.is_set():
                     return False
@@ -253,9 +278,12 @@ class Ring:
 
     def close(self, error: Exception | None = None) -> None:
         """No more samples will come; ``error`` says why if it is not simply the end. The first call counts."""
-        if not self.closed:
+        first = not self.closed
+        if first:
             self.error = error
         self.array.closed[self.slot] = True
+        if first and self._tap is not None:
+            self._tap.close(error)
         self.wake()
 
     # --- the reader's side ---------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from streamdeep.providers import ProviderName
 from streamdeep.tables import fixed_size_lists, require_pyarrow
 
 SUFFIXES = frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .caf .w64 .rf64 .voc .snd".split()
+    ".wav .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .caf .w64 .rf64 .voc .snd .sdrec".split()
 )
 
 
@@ -48,7 +48,9 @@ def register(app: typer.Typer) -> None:
 
 
 def embed(
-    paths: Annotated[list[Path], typer.Argument(help="Sound files, or folders searched for them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Sound files, recordings, or folders searched for them.")
+    ],
     out: Annotated[Path, typer.Option(help="Where to write: .npz, .csv or .parquet.")],
     model: Annotated[
         Path | None,
@@ -119,15 +121,22 @@ def embed(
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:
+    from streamdeep.recording.files import is_recording
+
+    def is_sound(path: Path) -> bool:
+        if path.is_dir():
+            return is_recording(path)
+        # The files of a recording are no sound of their own.
+        return path.suffix.lower() in SUFFIXES and path.is_file() and not is_recording(path.parent)
+
     for path in paths:
-        if not path.is_dir():
+        if not path.is_dir() or is_recording(path):
             yield path
             continue
         found = sorted(
             file
             for file in path.rglob("*")
-            if file.suffix.lower() in SUFFIXES
-            and file.is_file()
+            if is_sound(file)
             and not any(part.startswith(".") for part in file.relative_to(path).parts)
         )
         if not found:
@@ -140,7 +149,7 @@ def _files(paths: list[Path]) -> Iterator[Path]:
 def embed_file(
     path: Path, model: Model, hop_frames: int | None
 ) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-    """Embed one file.
+    """Embed one file or recording.
 
     Yields:
         First sample, number of samples, vector.
@@ -148,10 +157,10 @@ def embed_file(
     Raises:
         SourceError: it cannot be read, or is shorter than one frame.
     """
-    from streamdeep.audio.file import open_audio
+    from streamdeep.intake.opening import open_sound
     from streamdeep.pipeline import Pipeline
 
-    with open_audio(path) as file:
+    with open_sound(path) as file:
         pipeline = Pipeline(model, file.sample_rate_hz, file.n_channels, hop_frames=hop_frames)
         if model.provider == "cpu":
             blocks = file.blocks()

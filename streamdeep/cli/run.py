@@ -3,7 +3,7 @@
 import json
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -14,6 +14,7 @@ from rich.console import Console
 
 from streamdeep.cli.arrivals import Arrivals
 from streamdeep.cli.ledgers import as_dict, show_ledger, show_ledgers
+from streamdeep.cli.recorded import describe_recorded, recorded_as_dict, recorder_for
 from streamdeep.cli.run_settings import RunSettings, settings_from
 from streamdeep.cli.site import Site
 from streamdeep.config import hop_frames_from_seconds, length_frames_from_seconds
@@ -23,6 +24,7 @@ from streamdeep.records import Ledger
 
 if TYPE_CHECKING:
     from streamdeep.intake.reception import ReceptionStatistics
+    from streamdeep.recording.recorder import Recorded
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +34,8 @@ def register(app: typer.Typer) -> None:
 
 def run(
     source: Annotated[
-        str | None, typer.Argument(help="mic, mic:NAME, a sound file, or - for raw samples.")
+        str | None,
+        typer.Argument(help="mic, mic:NAME, a sound file, a recording, or - for raw samples."),
     ] = None,
     model: Annotated[
         Path | None,
@@ -98,6 +101,16 @@ def run(
     allow: Annotated[
         Path | None, typer.Option(help="Folder with the public keys of those who may listen.")
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Also record what is heard into this folder; see `record`."),
+    ] = None,
+    keep_hours: Annotated[
+        float | None, typer.Option(help="Delete what was recorded longer ago.")
+    ] = None,
+    keep_gb: Annotated[
+        float | None, typer.Option(help="Delete the oldest recordings beyond so many gigabytes.")
+    ] = None,
     wait: Annotated[
         bool | None,
         typer.Option(
@@ -118,6 +131,7 @@ def run(
     A config with [[streams]] is read again on SIGHUP: new sources begin, those that are gone end, the others go on.
 
     Example: streamdeep run --config site.toml
+    Example: streamdeep run mic --record recordings/ --keep-hours 48
     Example: arecord -q -t raw -f S16_LE -r 16000 | streamdeep run - --rate 16000
     Example: streamdeep run --audio-in tcp://127.0.0.1:5758
     """
@@ -126,11 +140,21 @@ def run(
         "hop_s": hop, "early_s": early or None, "pace": pace, "block_size": block_size,
         "format": sample_format, "rate": rate, "channels": channels,
         "audio_in": audio_in, "insecure": insecure, "identity": identity, "allow": allow, "wait": wait,
+        "record": record, "keep_hours": keep_hours, "keep_gb": keep_gb,
     }  # fmt: skip
-    _run(lambda: settings_from(config, given), reloadable=config is not None, as_json=as_json)
+    run_settings(
+        lambda: settings_from(config, given), reloadable=config is not None, as_json=as_json
+    )
 
 
-def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) -> None:
+def run_settings(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) -> None:
+    """Run what the settings say until it ends.
+
+    Args:
+        read: reads the settings, now and when they are to be read again.
+        reloadable: read them again on SIGHUP.
+        as_json: print JSON lines.
+    """
     from streamdeep.encoder.model import load_model
     from streamdeep.engine import Engine
     from streamdeep.frontend.kernels import are_compiled
@@ -151,7 +175,11 @@ def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) ->
         None if settings.hop_s is None else hop_frames_from_seconds(settings.hop_s, frontend)
     )
     early_frames = [length_frames_from_seconds(seconds, frontend) for seconds in settings.early_s]
-    site = Site(settings, read, model_rate_hz=frontend.sample_rate_hz, note=say.note)
+    keep = settings.keep_hours, settings.keep_gb
+    recorder = recorder_for(settings.record, *keep, note=say.note) if settings.record else None
+    site = Site(
+        settings, read, model_rate_hz=frontend.sample_rate_hz, note=say.note, recorder=recorder
+    )
     warm_up(frontend)
     offline = settings.pace == "max"
     with (
@@ -175,7 +203,7 @@ def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) ->
             open_ended=settings.audio_in is not None,
         )
         site.start(engine)
-        _stop_on_signals(engine.stop)
+        stop_on_signals(engine.stop)
         if reloadable and hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, lambda *_: site.reload_soon())
         names = [stream.name for stream in engine.streams]
@@ -197,11 +225,16 @@ def _run(read: Callable[[], RunSettings], *, reloadable: bool, as_json: bool) ->
             failure = error
         say.ledgers(engine.ledgers())
         say.arrivals(arrivals.statistics)
+    if recorder is not None:
+        recorder.close()
+        say.recorded(recorder.results())
     if failure is not None:
         raise failure
 
 
-def _stop_on_signals(stop: Any) -> None:
+def stop_on_signals(stop: Callable[[], object]) -> None:
+    """Have the first Ctrl-C or SIGTERM call ``stop``; a second one ends the program at once."""
+
     def handle(number: int, frame: FrameType | None) -> None:
         del number, frame
         # The second signal ends the program at once, as if there were no handler.
@@ -260,6 +293,13 @@ class _Voice:
         told = [f"{count} {name.replace('_', ' ')}" for name, count in counts.items()]
         told += [f"{count} refused: {word}" for word, count in turned_away.items()]
         self._console.print(f"sent here: {', '.join(told)}")
+
+    def recorded(self, results: "Iterable[Recorded]") -> None:
+        for result in results:
+            if self._json:
+                self._line(event="recorded", **recorded_as_dict(result))
+            else:
+                self._console.print(describe_recorded(result), soft_wrap=True)
 
     def ledgers(self, ledgers: dict[str, Ledger]) -> None:
         if self._json:

@@ -65,6 +65,9 @@ class RunSettings(Strict):
         identity: our ``.key_secret`` file, to publish encrypted.
         allow: folder with the public keys of those who may then read.
         wait: start files only when somebody listens; None does so at ``pace`` max.
+        record: also record every source, into a folder here; None records nothing.
+        keep_hours: delete recorded segments that are older.
+        keep_gb: delete the oldest recorded segments beyond so many gigabytes.
     """
 
     source: str | None = None
@@ -85,6 +88,9 @@ class RunSettings(Strict):
     identity: Path | None = None
     allow: Path | None = None
     wait: bool | None = None
+    record: Path | None = None
+    keep_hours: float | None = Field(default=None, gt=0)
+    keep_gb: float | None = Field(default=None, gt=0)
 
     @field_validator("audio_in", mode="before")
     @classmethod
@@ -103,6 +109,14 @@ class RunSettings(Strict):
         if self.streams and named:
             raise ValueError(
                 f"{named[0]} stands beside [[streams]]; put it into one of those tables, or leave them out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_to_keep(self) -> Self:
+        if self.record is None and (self.keep_hours or self.keep_gb):
+            raise ValueError(
+                "keep_hours and keep_gb are about recordings; say where to with record"
             )
         return self
 

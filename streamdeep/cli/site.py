@@ -11,6 +11,7 @@ from streamdeep.errors import StreamdeepError
 if TYPE_CHECKING:
     from streamdeep.audio.source import Source
     from streamdeep.engine import Engine
+    from streamdeep.recording.recorder import Recorder
     from streamdeep.stream import Stream
 
 RINGS_BYTES = 64_000_000
@@ -25,6 +26,7 @@ class Site:
         read: reads them again.
         model_rate_hz: what sound cards are asked for first.
         note: told what became of a reload.
+        recorder: records every source, if there is one.
 
     Raises:
         StreamdeepError: a source cannot be had.
@@ -37,11 +39,13 @@ class Site:
         *,
         model_rate_hz: int,
         note: Callable[[str, str], None],
+        recorder: "Recorder | None" = None,
     ) -> None:
         self._settings = settings
         self._read = read
         self._model_rate_hz = model_rate_hz
         self._note = note
+        self._recorder = recorder
         self._opened = [(found, self._open(found)) for found in settings.sources]
         self._running: dict[SourceSettings, Stream] = {}
         self._reloading = threading.Lock()
@@ -96,7 +100,7 @@ class Site:
             self._note("reload", f"{len(opened)} sources begin, {len(gone)} end")
 
     def _add_late(self, settings: SourceSettings, source: "Source") -> None:
-        name = settings.stream or _default_name(source)
+        name = settings.stream or default_name(source)
         if any(stream.name == name and not stream.ended for stream in self._engine.streams):
             if name in (stream.name for stream in self._running.values()):
                 self._note(
@@ -109,8 +113,9 @@ class Site:
         self._add(settings, source)
 
     def _add(self, settings: SourceSettings, source: "Source") -> None:
-        name = settings.stream or _default_name(source)
-        self._running[settings] = self._engine.add(name, source)
+        name = settings.stream or default_name(source)
+        heard = source if self._recorder is None else self._recorder.record(name, source)
+        self._running[settings] = self._engine.add(name, heard)
 
     def _open(self, found: SourceSettings) -> "Source":
         from streamdeep.intake.opening import open_source
@@ -126,7 +131,8 @@ class Site:
         )
 
 
-def _default_name(source: "Source") -> str:
+def default_name(source: "Source") -> str:
+    """What a stream is called that nobody named: host and source."""
     from streamdeep.wire.topics import stream_name
 
     return stream_name(f"{socket.gethostname().split('.')[0]}.{source.name}")

@@ -2,6 +2,7 @@
 
     mic, mic:NAME, mic:3      the sound card
     -                         raw PCM on standard input
+    a folder, NAME.sdrec      a recording, see `recording`
     anything else             a sound file
 
 A source owns its thread and writes into a ring; nothing else is asked of it.
@@ -9,11 +10,23 @@ A source owns its thread and writes into a ring; nothing else is asked of it.
 
 from pathlib import Path
 
-from streamdeep.audio.file import FileSource, Pace
+from streamdeep.audio.file import AudioFile, FileSource, Pace, open_audio
 from streamdeep.audio.microphone import MicrophoneSource
 from streamdeep.audio.pcm import PcmSource, SampleFormat
 from streamdeep.audio.source import Source
 from streamdeep.errors import ConfigurationError
+from streamdeep.recording.files import is_recording
+from streamdeep.recording.reader import Recording
+from streamdeep.recording.replay import RecordingSource
+
+
+def open_sound(path: Path) -> AudioFile | Recording:
+    """Open a sound file or a recording, to be read block by block.
+
+    Raises:
+        SourceError: it cannot be had.
+    """
+    return Recording(path) if is_recording(path) else open_audio(path)
 
 
 def open_source(
@@ -31,7 +44,7 @@ def open_source(
     Args:
         place: see the module.
         model_rate_hz: what a sound card is asked for first.
-        pace: of a file.
+        pace: of a file or a recording.
         block_samples: samples per block; None chooses.
         sample_format: of raw PCM.
         sample_rate_hz: of raw PCM.
@@ -70,4 +83,6 @@ def open_source(
             n_channels=n_channels or 1,
             block_samples=block_samples,
         )
+    if is_recording(Path(place)):
+        return RecordingSource(Path(place), pace=pace)
     return FileSource(Path(place), pace=pace, block_samples=block_samples)

@@ -1,0 +1,30 @@
+"""A source that is recorded while it is played."""
+
+from streamdeep.audio.ring import Ring
+from streamdeep.audio.source import Source
+from streamdeep.audio.tap import Tap
+
+
+class RecordedSource:
+    """Another source, with somebody who listens in; see :class:`streamdeep.audio.source.Source`."""
+
+    def __init__(self, source: Source, tap: Tap) -> None:
+        self.name = source.name
+        self.sample_rate_hz = source.sample_rate_hz
+        self.n_channels = source.n_channels
+        self.live = source.live
+        self._source = source
+        self._tap = tap
+
+    def start(self, ring: Ring) -> None:
+        """Begin to write into the ring; all that the ring takes, refuses and misses is told to the tap.
+
+        Raises:
+            SourceError: the source cannot be opened.
+        """
+        ring.listen(self._tap)
+        self._source.start(ring)
+
+    def stop(self) -> None:
+        """Stop writing; nothing is written after it returns."""
+        self._source.stop()

@@ -1,0 +1,290 @@
+"""Writes recordings on a thread of its own, so that a slow or full disk holds up nobody.
+
+When the disk is full, or a write fails for whatever reason, what was written is closed and stays whole, and
+recording stops; the engine goes on. It is tried again when there is room. Meanwhile sound waits in the queues, and what
+finds no room there goes unrecorded: that is counted, said, and written into the recording.
+"""
+
+import errno
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from streamdeep import __version__
+from streamdeep.audio.source import Source
+from streamdeep.errors import ConfigurationError
+from streamdeep.recording.disk import has_room
+from streamdeep.recording.events import Event, Sound
+from streamdeep.recording.folder import SEGMENT_BYTES, SEGMENT_S, RecordingFolder
+from streamdeep.recording.keeping import Keep, Keeper
+from streamdeep.recording.lines import Description
+from streamdeep.recording.queue import EventQueue
+from streamdeep.recording.recorded import RecordedSource
+
+QUEUES_BYTES = 64_000_000
+"""What waiting sound may take in memory, over all streams."""
+PERIOD_S = 0.25
+"""How often sound is written; so much is lost when the program is killed."""
+_RETRY_S = (1.0, 10.0)
+_TIDY_S = 60.0
+_PATIENCE_S = 30.0
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a stream's recording.
+
+    Attributes:
+        stream: its name.
+        path: the folder.
+        samples: recorded.
+        unrecorded: samples that the engine had and the recording has not.
+    """
+
+    stream: str
+    path: Path
+    samples: int
+    unrecorded: int
+
+
+@dataclass(slots=True, eq=False)
+class _Track:
+    stream: str
+    queue: EventQueue
+    folder: RecordingFolder
+    pending: deque[Event]
+    ended: bool = False
+
+
+class Recorder:
+    """Records any number of sources into one place, each into a folder of its own."""
+
+    def __init__(
+        self,
+        place: Path,
+        *,
+        keep: Keep = Keep(),  # noqa: B008 - frozen
+        note: Callable[[str], None] = lambda message: None,
+        segment_s: float = SEGMENT_S,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        """Begin.
+
+        Args:
+            place: a folder, made if it is not there; only its owner may read what is written.
+            keep: what is kept of recordings in this place, earlier ones included.
+            note: told when recording stops and goes on; from the recorder's thread.
+            segment_s: how long a sound file is at most,
+            segment_bytes: and how large, about.
+
+        Raises:
+            ConfigurationError: nothing can be written there, and not because the disk is full.
+        """
+        self.place = place
+        self._note = note
+        self._segment_s, self._segment_bytes = segment_s, segment_bytes
+        self._tracks: list[_Track] = []
+        self._share_bytes = QUEUES_BYTES
+        self._stopped = False
+        self._retry_at_s, self._retry_s = 0.0, _RETRY_S[0]
+        self._prepare()
+        self._keeper = Keeper(place, keep)
+        self._keeper.tidy()
+        self._tidy_at_s = time.monotonic() + _TIDY_S
+        self._wake, self._closing = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the disk is full, or cannot be written for another reason."""
+        return self._stopped
+
+    def record(self, stream: str, source: Source) -> RecordedSource:
+        """A source that is recorded when it is played; ``stream`` is its name on the wire."""
+        about = Description(
+            stream=stream,
+            source=source.name[:1024],
+            sample_rate_hz=source.sample_rate_hz,
+            n_channels=source.n_channels,
+            live=source.live,
+            began_utc_ns=time.time_ns(),
+            version=__version__,
+        )
+        queue = EventQueue(
+            source.sample_rate_hz,
+            source.n_channels,
+            most_bytes=lambda: self._share_bytes,
+            waits=lambda: not (source.live or self._stopped),
+            hurry=self._wake.set,
+        )
+        folder = RecordingFolder(
+            self._new_path(stream),
+            about,
+            segment_s=self._segment_s,
+            segment_bytes=self._segment_bytes,
+            closed=lambda segment: self._keeper.add(segment.paths),
+        )
+        self._tracks.append(_Track(stream, queue, folder, deque()))
+        running = sum(not track.ended for track in self._tracks)
+        self._share_bytes = QUEUES_BYTES // running
+        return RecordedSource(source, queue)
+
+    def results(self) -> list[Recorded]:
+        """What became of each stream; final after ``close``."""
+        return [
+            Recorded(
+                track.stream,
+                track.folder.path,
+                track.folder.n_samples,
+                track.queue.n_unrecorded + track.folder.n_lost,
+            )
+            for track in self._tracks
+        ]
+
+    def close(self) -> None:
+        """Write what waits, and finish all files; the sources have ended."""
+        self._closing.set()
+        self._wake.set()
+        self._thread.join(_PATIENCE_S)
+        if self._thread.is_alive():
+            self._note(f"the disk of {self.place} does not answer; the end is not recorded")
+
+    # --- the recorder's thread ---------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        except BaseException as error:
+            self._stopped = True  # a source that waits must not wait for ever
+            self._note(f"recording ended: {error!r}; the engine goes on")
+            raise
+
+    def _loop(self) -> None:
+        while True:
+            closing = self._closing.is_set()  # looked at first: all that came before it is written
+            now_s = time.monotonic()
+            if self._may_write(now_s, closing=closing):
+                failures = [self._write(track, last=closing) for track in list(self._tracks)]
+                failure = next(filter(None, failures), None)
+                if failure is None:
+                    self._goes_on()
+                else:
+                    self._stop(failure, now_s)
+            if now_s >= self._tidy_at_s:
+                self._keeper.tidy()
+                self._tidy_at_s = now_s + _TIDY_S
+            if closing:
+                self._give_up()
+                return
+            self._wake.wait(PERIOD_S)
+            self._wake.clear()
+
+    def _write(self, track: _Track, *, last: bool) -> OSError | None:
+        """Write what waits of one stream; the others are not to suffer if that fails."""
+        if track.ended:
+            return None
+        closed = last or track.queue.closed
+        track.pending.extend(track.queue.get())
+        before = _count(track.pending)
+        try:
+            track.folder.write(track.pending)
+            if closed:
+                track.folder.close()
+                track.ended = True
+        except OSError as error:
+            return error
+        finally:
+            track.queue.done(before - _count(track.pending))
+        return None
+
+    def _may_write(self, now_s: float, *, closing: bool) -> bool:
+        if has_room(self.place, to_resume=self._stopped):
+            return not self._stopped or now_s >= self._retry_at_s or closing
+        if not self._stopped:
+            self._stop(OSError(errno.ENOSPC, "less than 1 % of the disk is free"), now_s)
+        return False
+
+    def _stop(self, error: OSError, now_s: float) -> None:
+        self._interrupt()
+        if not self._stopped:
+            full = error.errno in _FULL
+            again = "5 % of it is free again" if full else "it can be written again"
+            self._note(
+                f"recording stopped: {error.strerror or error} ({self.place}); the engine goes on, "
+                f"and so does recording when {again}"
+            )
+        self._stopped = True
+        self._retry_at_s = now_s + self._retry_s
+        self._retry_s = min(2 * self._retry_s, _RETRY_S[1])
+
+    def _interrupt(self) -> None:
+        for track in self._tracks:
+            try:
+                track.folder.close()
+            except OSError:
+                track.folder.interrupt()
+
+    def _give_up(self) -> None:
+        """At the end; if all went well, nothing is open and nothing waits."""
+        self._interrupt()
+        for track in self._tracks:
+            track.pending.extend(track.queue.get())
+            track.queue.n_unrecorded += _count(track.pending)
+            track.pending.clear()
+
+    def _goes_on(self) -> None:
+        if self._stopped:
+            self._stopped = False
+            lost = sum(recorded.unrecorded for recorded in self.results())
+            self._note(f"recording goes on; {lost} samples were not recorded so far")
+        elif self._retry_s > _RETRY_S[0]:
+            self._retry_s = _RETRY_S[0]
+
+    # --- places ------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        try:
+            self.place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            probe = self.place / f".streamdeep-{os.getpid()}"
+            probe.touch(mode=0o600)
+            probe.unlink()
+        except OSError as error:
+            if error.errno in _FULL:
+                self._stopped = True
+                self._note(f"nothing is recorded: {error.strerror} ({self.place})")
+                return
+            raise ConfigurationError(
+                f"cannot record to {self.place}: {error.strerror or error}; choose another folder"
+            ) from error
+
+    def _new_path(self, stream: str) -> Path:
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        taken = {track.folder.path for track in self._tracks}
+        path, number = self.place / f"{stream}.{stamp}", 1
+        while path in taken or path.exists():
+            number += 1
+            path = self.place / f"{stream}.{stamp}-{number}"
+        return path
+
+
+def _count(events: deque[Event]) -> int:
+    return sum(len(event) for event in events if isinstance(event, Sound))
