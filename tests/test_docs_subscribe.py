@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import wire_engine
 
+from streamdeep.wire import trouble
+
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 ENDPOINT = "tcp://127.0.0.1:5757"
 SNIPPETS = re.findall(r"```python\n(.*?)```", (DOCS / "subscribe.md").read_text(), re.DOTALL)
@@ -59,3 +61,15 @@ def test_a_command_in_the_documentation_has_the_options_that_it_is_given(line, c
     code, out, _ = command(words[1], "--help")
     assert code == 0
     assert all(word in out for word in words if word.startswith("--"))
+
+
+def test_every_trouble_that_is_told_is_explained():
+    text = (DOCS / "subscribe.md").read_text()
+    source = Path(trouble.__file__).read_text()
+    told = [
+        trouble.NOT_YET,
+        trouble.LOST,
+        *re.findall(r'return "(the .*|refused by the publisher.s allow.*)"', source),
+    ]
+    assert len(told) > 6
+    assert [each for each in told if f"| {each} |" not in text] == []

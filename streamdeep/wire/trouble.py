@@ -49,7 +49,7 @@ def handshake_trouble(event: int, value: int, *, encrypted: bool) -> str:
             return (
                 "the publisher ended the handshake: the server key is wrong, or it does not encrypt"
             )
-        return "the peer ended the handshake: it may be no streamdeep publisher"
+        return "the peer ended the handshake: it is encrypted, or no streamdeep publisher"
     if value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
         if encrypted:
             return "the publisher does not encrypt, and the address asks for it with server-key"
