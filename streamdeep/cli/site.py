@@ -24,7 +24,7 @@ class Site:
         settings: as they are now.
         read: reads them again.
         model_rate_hz: what sound cards are asked for first.
-        note: told what became of a reload.
+        note: told what became of a reload, and what happens to sources.
 
     Raises:
         StreamdeepError: a source cannot be had.
@@ -100,6 +100,7 @@ class Site:
                 self._note(
                     "reload", f"two streams are called {name!r}; give each a name of its own"
                 )
+                source.stop()
                 return
             # The one that ends has yet to publish its last.
             self._engine.post(lambda: self._add_late(settings, source))
@@ -121,6 +122,8 @@ class Site:
             sample_format=found.format,
             sample_rate_hz=found.rate,
             n_channels=found.channels,
+            insecure=self._settings.insecure,
+            note=self._note,
         )
 
 

@@ -2,15 +2,22 @@
 
     mic, mic:NAME, mic:3      the sound card
     -                         raw PCM on standard input
-    anything else             a sound file
+    tcp-listen://HOST:PORT?.. raw PCM from whoever connects
+    http://... rtsp://...     whatever FFmpeg reads there; see streamdeep.audio.address for the schemes
+    anything else, file:...   a sound file
 
 A source owns its thread and writes into a ring; nothing else is asked of it.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+from streamdeep.audio.address import parse_address, scheme_of
 from streamdeep.audio.file import FileSource, Pace
+from streamdeep.audio.listen import SCHEME, ListenSource
 from streamdeep.audio.microphone import MicrophoneSource
+from streamdeep.audio.network import NetworkSource
 from streamdeep.audio.pcm import PcmSource, SampleFormat
 from streamdeep.audio.source import Source
 from streamdeep.errors import ConfigurationError
@@ -25,6 +32,8 @@ def open_source(
     sample_format: SampleFormat | None = None,
     sample_rate_hz: int | None = None,
     n_channels: int | None = None,
+    insecure: bool = False,
+    note: Callable[[str, str], None] = lambda event, message: None,
 ) -> Source:
     """Open what a user named.
 
@@ -34,13 +43,15 @@ def open_source(
         pace: of a file.
         block_samples: samples per block; None chooses.
         sample_format: of raw PCM.
-        sample_rate_hz: of raw PCM.
-        n_channels: of raw PCM or a sound card.
+        sample_rate_hz: of raw PCM; what sound from the network must have.
+        n_channels: of raw PCM or a sound card; what sound from the network must have.
+        insecure: allow listening for sound where other machines can send.
+        note: told what happens to a source, from another thread: a word and a sentence.
 
     Raises:
         SourceError: it cannot be had.
         ConfigurationError: raw PCM without its format, or a number that cannot be.
-        MissingDependencyError: no PortAudio library.
+        MissingDependencyError: no PortAudio library, or no PyAV.
     """
     if block_samples is not None and not 1 <= block_samples <= 1 << 24:
         raise ConfigurationError(
@@ -70,4 +81,33 @@ def open_source(
             n_channels=n_channels or 1,
             block_samples=block_samples,
         )
-    return FileSource(Path(place), pace=pace, block_samples=block_samples)
+    scheme = scheme_of(place)
+    if scheme == SCHEME:
+        return ListenSource(
+            place,
+            sample_format=sample_format,
+            sample_rate_hz=sample_rate_hz,
+            n_channels=n_channels,
+            insecure=insecure,
+            note=note,
+        )
+    if scheme is not None and scheme != "file":
+        return NetworkSource(
+            parse_address(place, insecure=insecure),
+            pace=pace,
+            sample_rate_hz=sample_rate_hz,
+            n_channels=n_channels,
+            note=note,
+        )
+    return FileSource(_path(place), pace=pace, block_samples=block_samples)
+
+
+def _path(place: str) -> Path:
+    if not place.lower().startswith("file:"):
+        return Path(place)
+    parts = urlsplit(place)
+    if parts.netloc not in ("", "localhost"):
+        raise ConfigurationError(
+            f"file://{parts.netloc}/... names another machine; a file of this one is file:///PATH"
+        )
+    return Path(unquote(parts.path))
