@@ -27,7 +27,7 @@ help:
 # is then not replaced by the one that brings gigabytes of CUDA.
 .venv/.develop: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[heads,parquet,train,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[heads,network,parquet,train,test]'
 	@touch $@ .venv/.engine
 
 demo: .venv/.engine

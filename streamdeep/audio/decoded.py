@@ -1,29 +1,32 @@
 """A piece of decoded sound as FFmpeg hands it out, and its way into float32 and through a pipe.
 
 Pure: no FFmpeg here. Samples are converted as libsndfile converts them (integers divided by a power of
-two), so that a file has the same samples whoever decodes it.
+two), so that a file has the same samples whoever decodes it. numpy is imported where it is used: the process
+that decodes does without.
 """
 
 import struct
 from dataclasses import dataclass
-from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Final
 
 from streamdeep.errors import SourceError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MOST_SAMPLES: Final = 1 << 20
 MOST_CHANNELS: Final = 64
 RATES_HZ: Final = (1_000, 768_000)
 MOST_BYTES: Final = 1 << 26
-_SCALES: Final = {
-    "u8": (np.uint8, 128.0),
-    "s16": (np.int16, 32768.0),
-    "s32": (np.int32, 2147483648.0),
-    "flt": (np.float32, 1.0),
-    "dbl": (np.float64, 1.0),
+_FORMATS: Final = {
+    "u8": ("u1", 1, 128.0),
+    "s16": ("i2", 2, 32768.0),
+    "s32": ("i4", 4, 2147483648.0),
+    "flt": ("f4", 4, 1.0),
+    "dbl": ("f8", 8, 1.0),
 }
+"""numpy's name, bytes, and what stands for full scale."""
 _NO_TIME: Final = -(1 << 63)
 _HEAD = struct.Struct("<IIII8sq")
 
@@ -50,15 +53,17 @@ class Sound:
     time_samples: int | None
     tick_samples: int
 
-    def samples(self) -> NDArray[np.float32]:
+    def samples(self) -> "NDArray[np.float32]":
         """``(samples, channels)`` float32; full scale ±1."""
-        kind, scale = _SCALES[self.sample_format.removesuffix("p")]
+        import numpy as np
+
+        kind, _, scale = _FORMATS[self.sample_format.removesuffix("p")]
         values = np.frombuffer(self.data, dtype=kind)
         if self.sample_format.endswith("p"):
             values = values.reshape(self.n_channels, self.n_samples).T
         else:
             values = values.reshape(self.n_samples, self.n_channels)
-        if kind is np.uint8:
+        if kind == "u1":
             values = values.astype(np.int16) - 128
         return np.ascontiguousarray(values.astype(np.float32) * np.float32(1 / scale))
 
@@ -114,9 +119,9 @@ def check(sound: Sound) -> None:
         raise SourceError(
             f"{sound.n_channels} channels are out of range; 1 to {MOST_CHANNELS} will do"
         )
-    if sound.sample_format.removesuffix("p") not in _SCALES:
+    if sound.sample_format.removesuffix("p") not in _FORMATS:
         raise SourceError(f"samples come as {sound.sample_format!r}, which is not known here")
-    kind, _ = _SCALES[sound.sample_format.removesuffix("p")]
-    n_bytes = sound.n_samples * sound.n_channels * np.dtype(kind).itemsize
+    _, width, _ = _FORMATS[sound.sample_format.removesuffix("p")]
+    n_bytes = sound.n_samples * sound.n_channels * width
     if sound.n_samples > MOST_SAMPLES or len(sound.data) != n_bytes or n_bytes > MOST_BYTES:
         raise SourceError("the decoder sent what is no sound")

@@ -7,6 +7,7 @@ addresses may be opened (``address``), and what happens when a connection ends (
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from errno import EIO
 from importlib.util import find_spec
 from math import ceil
 from types import ModuleType
@@ -16,7 +17,7 @@ from streamdeep.audio.decoded import MOST_BYTES, MOST_SAMPLES, Sound, check
 from streamdeep.errors import MissingDependencyError, SourceError
 
 PROBE_BYTES: Final = 2_000_000
-PROBE_S: Final = 5.0
+PROBE_S: Final = 2.0
 MOST_STREAMS: Final = 64
 MOST_BAD_PACKETS: Final = 100
 """So many in a row that cannot be decoded are no accident."""
@@ -123,6 +124,9 @@ class Decoder:
             try:
                 packet = next(packets, None)
             except (self._av.error.FFmpegError, ValueError) as error:
+                # That is how FFmpeg ends every answer of a web server that did not state its length.
+                if self._hung_up(error) and self._container.size <= 0:
+                    return
                 raise SourceError(self._reason(error)) from error
             if packet is None:
                 return
@@ -181,12 +185,19 @@ class Decoder:
         radio = any(key.lower().startswith("icy") for key in self._container.metadata)
         return self._container.size > 0 and not radio
 
+    def _hung_up(self, error: Exception) -> bool:
+        return isinstance(error, OSError) and error.errno == EIO
+
     def _reason(self, error: Exception) -> str:
         """In one line, without the URL, which may hold a password."""
         if isinstance(error, self._av.error.InvalidDataError):
             return "it is no sound that FFmpeg can read"
         if isinstance(error, self._av.error.ArgumentError):
             return "its format, or a protocol it leads to, is not taken"
+        if isinstance(error, self._av.error.EOFError):
+            return "it ended before any sound came"
+        if self._hung_up(error):
+            return "the other side hung up"
         if isinstance(error, self._av.error.FFmpegError):
             return str(error.strerror)
         return "it cannot be decoded"

@@ -31,7 +31,6 @@ SETTLED_S: Final = 10.0
 """A connection that lived so long is worth opening again at once."""
 JITTER: Final = 0.2
 """Waits differ by so much of their length: many sources do not return to a server all at once."""
-_ALMOST_S: Final = 1.0
 
 
 class NetworkSource:
@@ -115,7 +114,7 @@ class NetworkSource:
             opened = self._connect()
         except SourceError as error:
             raise SourceError(f"{self._address.shown}: {error}") from error
-        self.live, first = not opened.finite, opened.first
+        self.live, first = not self._ends(opened), opened.first
         self.sample_rate_hz, self.n_channels = first.sample_rate_hz, first.n_channels
         for wanted, has, what in (
             (sample_rate_hz, self.sample_rate_hz, "Hz"),
@@ -156,7 +155,7 @@ class NetworkSource:
             except _OverError:
                 raise
             except SourceError as error:
-                if found is not None and found.finite:
+                if found is not None and self._ends(found):
                     raise SourceError(
                         f"it broke off after {self._n_taken} samples: {error}"
                     ) from error
@@ -194,18 +193,24 @@ class NetworkSource:
         self._continuity.reset()
         self._arrivals.reconnect()
         self._n_taken = began_ns = 0
+        finite = self._ends(opened)
         sound: Sound | None = opened.first
         while sound is not None:
-            if opened.finite:
+            if (
+                finite or opened.n_samples is not None
+            ):  # perhaps a file, and then all of it is wanted
                 self._started.wait()
             if self._stop.is_set():
                 return True
             if self._started.is_set():
                 began_ns = began_ns or time.monotonic_ns()
-                self._write(sound, began_ns if opened.finite else None)
+                self._write(sound, began_ns if finite else None)
             sound = self._connection.receive(self._silent_s)
-        almost = self._n_taken + round(_ALMOST_S * self.sample_rate_hz)
-        return opened.finite or (opened.n_samples is not None and almost >= opened.n_samples)
+        return finite or (opened.n_samples is not None and self._n_taken >= opened.n_samples)
+
+    def _ends(self, opened: Opened) -> bool:
+        """Whether its end is the end; at ``pace`` max that is so of everything."""
+        return opened.finite or self._pace == "max"
 
     def _write(self, sound: Sound, began_ns: int | None) -> None:
         if (sound.sample_rate_hz, sound.n_channels) != (self.sample_rate_hz, self.n_channels):
