@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -244,11 +245,35 @@ def test_a_source_whose_rate_and_channels_are_told_need_not_be_there_yet():
 def test_a_source_of_another_rate_than_told_is_refused():
     with (
         SoundServer(live(WAV, noise(80_000), then=hang)) as server,
-        pytest.raises(SourceError, match="has 8000 Hz, not 16000"),
+        pytest.raises(SourceError, match="has 8000 Hz and 1 channels, not 16000 and 1"),
     ):
         Listener(server, sample_rate_hz=16000)
 
 
+def box(kind, *content, n_bytes=None):
+    """Of an mp4 file."""
+    body = b"".join(content)
+    return struct.pack(">I4s", n_bytes or len(body) + 8, kind) + body
+
+
+FTYP = box(b"ftyp", b"isom\0\0\0\1isom")
+HUGE_BOX = FTYP + box(b"moov", bytes(1000), n_bytes=1 << 31)
+SIZES = box(b"stsz", struct.pack(">III", 0, 0, 1 << 30))
+MANY_ENTRIES = FTYP + box(
+    b"moov",
+    box(
+        b"trak",
+        box(
+            b"mdia",
+            box(b"mdhd", struct.pack(">IIIIII", 0, 0, 0, 8000, 1 << 30, 0)),
+            box(b"hdlr", bytes(8), b"soun", bytes(12)),
+            box(b"minf", box(b"stbl", SIZES), n_bytes=1 << 30),
+            n_bytes=1 << 30,
+        ),
+        n_bytes=1 << 30,
+    ),
+    n_bytes=1 << 30,
+)
 REFUSED = {
     "silence": (silence, "no sound comes"),
     "half a header of sound": (raw(b"HTTP/1.1 200 OK\r\n\r\nRIFF", hang), "no sound comes"),
@@ -262,6 +287,8 @@ REFUSED = {
     "no samples": (answer(wav_header(RATE_HZ, n_bytes=0)), "no samples"),
     "a huge rate": (answer(wav_header(2_000_000) + bytes(10_000)), "2000000 Hz is out of range"),
     "many channels": (answer(wav_header(8000, 2000) + bytes(10_000)), "no samples|out of range"),
+    "a box of 2 GB": (answer(HUGE_BOX), "FFmpeg can read|no sound|hung up"),
+    "a billion entries": (answer(MANY_ENTRIES), "FFmpeg can read|no sound|hung up|memory"),
     "a way to files": (
         answer(b"", status="302 Found", more="Location: file:///etc/passwd\r\n"), "ot "
     ),
@@ -279,8 +306,14 @@ def test_what_is_no_sound_is_refused_in_one_line_without_the_password():
     before = children()
     with ThreadPoolExecutor(4) as pool:
         found = {
-            name: pool.submit(refusal, script, "a.wav?token=hidden", user="joe:secret@")
-            for name, (script, _) in REFUSED.items()
+            name: pool.submit(
+                refusal,
+                script,
+                "a.wav?token=hidden",
+                1.5 if words == "no sound comes" else 20.0,
+                user="joe:secret@",
+            )
+            for name, (script, words) in REFUSED.items()
         }
     for name, (_, words) in REFUSED.items():
         text, port = found[name].result()
@@ -309,9 +342,19 @@ def test_a_password_reaches_the_server_and_nobody_else():
     assert not any(word in text for text in said for word in ("joe", "secret", "hidden"))
 
 
+def write_part(path):
+    """Two seconds as playlists name them; FFmpeg plays this one by its file: URL too, if it is let."""
+    with av.open(path, "w") as part:
+        stream = part.add_stream("mp2", rate=16000, layout="mono")
+        samples = (noise(32_000)[:, 0] * 32767).astype(np.int16).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(samples, "s16", "mono")
+        frame.sample_rate = 16000
+        part.mux([packet for piece in (frame, None) for packet in stream.encode(piece)])
+    return path
+
+
 def test_a_playlist_reaches_no_file_of_this_machine(tmp_path):
-    bait = tmp_path / "bait.wav"
-    soundfile.write(bait, noise(20_000), RATE_HZ)
+    bait = write_part(tmp_path / "bait.ts")
 
     def playlist(entry):
         text = f"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2.5,\n{entry}\n#EXT-X-ENDLIST\n"
@@ -319,7 +362,7 @@ def test_a_playlist_reaches_no_file_of_this_machine(tmp_path):
 
     def sound(entry):
         missing = answer(b"", status="404 Not Found")
-        return refusal(playlist(entry), "list.m3u8", 3.0, scripts=(missing,))
+        return refusal(playlist(entry), "list.m3u8", 20.0, scripts=(missing,))
 
     entries = [
         bait.as_uri(),
@@ -333,15 +376,10 @@ def test_a_playlist_reaches_no_file_of_this_machine(tmp_path):
 
 
 def test_a_playlist_of_what_the_server_has_is_played(tmp_path):
-    with av.open(tmp_path / "part.ts", "w") as part:
-        stream = part.add_stream("mp2", rate=16000, layout="mono")
-        samples = (noise(32_000)[:, 0] * 32767).astype(np.int16).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(samples, "s16", "mono")
-        frame.sample_rate = 16000
-        part.mux([packet for piece in (frame, None) for packet in stream.encode(piece)])
+    part = write_part(tmp_path / "part.ts")
     text = b"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2.0,\npart.ts\n#EXT-X-ENDLIST\n"
     with (
-        SoundServer(answer(text), answer((tmp_path / "part.ts").read_bytes())) as server,
+        SoundServer(answer(text), answer(part.read_bytes())) as server,
         Listener(server, "list.m3u8", pace="max") as found,
     ):
         found.to_the_end()

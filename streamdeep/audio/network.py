@@ -116,13 +116,13 @@ class NetworkSource:
             raise SourceError(f"{self._address.shown}: {error}") from error
         self.live, first = not self._ends(opened), opened.first
         self.sample_rate_hz, self.n_channels = first.sample_rate_hz, first.n_channels
-        for wanted, has, what in (
-            (sample_rate_hz, self.sample_rate_hz, "Hz"),
-            (n_channels, self.n_channels, "channels"),
-        ):
-            if wanted not in (None, has):
-                self._disconnect()
-                raise SourceError(f"{self._address.shown} has {has} {what}, not {wanted}")
+        told = (sample_rate_hz or self.sample_rate_hz, n_channels or self.n_channels)
+        if told != (self.sample_rate_hz, self.n_channels):
+            self._disconnect()
+            raise SourceError(
+                f"{self._address.shown} has {self.sample_rate_hz} Hz and {self.n_channels} channels, "
+                f"not {told[0]} and {told[1]}"
+            )
         return opened
 
     # --- the thread --------------------------------------------------------------------------------------

@@ -25,7 +25,10 @@ from streamdeep.errors import (
 from streamdeep.providers import ProviderName
 
 SUFFIXES = frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .caf .w64 .rf64 .voc .snd".split()
+    (
+        ".wav .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .caf .w64 .rf64 .voc .snd "
+        ".m4a .aac .mka .webm .wma .wv"  # by FFmpeg
+    ).split()
 )
 
 

@@ -27,7 +27,11 @@ def register(app: typer.Typer) -> None:
 
 def run(
     source: Annotated[
-        str | None, typer.Argument(help="mic, mic:NAME, a sound file, or - for raw samples.")
+        str | None,
+        typer.Argument(
+            help="mic, mic:NAME, a sound file, - for raw samples, or an address: "
+            "http:// https:// rtsp:// rtmp:// udp:// rtp:// tcp-listen://."
+        ),
     ] = None,
     model: Annotated[
         Path | None,
@@ -66,15 +70,22 @@ def run(
         str | None, typer.Option("--format", help="Raw samples: s16le or f32le. [default: s16le]")
     ] = None,
     rate: Annotated[
-        int | None, typer.Option(help="Rate of raw samples, or asked of a sound card, in Hz.")
+        int | None,
+        typer.Option(
+            help="Rate of raw samples, asked of a sound card, or known of an address, in Hz."
+        ),
     ] = None,
     channels: Annotated[
-        int | None, typer.Option(help="Channels of raw samples or a sound card. [default: 1]")
+        int | None,
+        typer.Option(
+            help="Channels of raw samples or a sound card (1 if not told), or known of an address."
+        ),
     ] = None,
     insecure: Annotated[
         bool | None,
         typer.Option(
-            "--insecure", help="Allow a bind that other machines can reach, in clear text."
+            "--insecure",
+            help="Allow to publish, or to listen for sound, where other machines reach it, in clear text.",
         ),
     ] = None,
     wait: Annotated[
@@ -97,6 +108,9 @@ def run(
     A config with [[streams]] is read again on SIGHUP: new sources begin, those that are gone end, the others go on.
 
     Example: streamdeep run --config site.toml
+    Example: streamdeep run rtsp://joe:secret@192.168.1.20/stream1
+    Example: streamdeep run https://example.org/street.flac --pace max
+    Example: streamdeep run 'tcp-listen://127.0.0.1:7000?format=s16le&rate=16000&channels=1'
     Example: arecord -q -t raw -f S16_LE -r 16000 | streamdeep run - --rate 16000
     """
     given = {
