@@ -1,104 +1,69 @@
-"""The sound card, through PortAudio. The only module that knows sounddevice.
+"""A microphone that never dies silently: watched while it captures, and opened again when it does not.
 
-sounddevice looks for the PortAudio library when it is imported, so it is imported where it is used: an
-engine that plays files needs no sound card and no library.
+The audio callback copies a block into the ring and returns. A guard looks at the capture every 50 ms
+(:mod:`streamdeep.audio.watch`); what it finds wrong it tells, and opens the device again, by name, until that
+works. What was lost meanwhile stands in the ring as a gap before the next sample. Not here: PortAudio
+(``portaudio``), what is wrong when (``watch``).
 """
 
+import threading
 import time
-from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeep.audio.backoff import Backoff
+from streamdeep.audio.clock import ClockModel
+from streamdeep.audio.devices import select
+from streamdeep.audio.portaudio import Capture, input_devices, supported_rate_hz
 from streamdeep.audio.ring import Ring
-from streamdeep.errors import MissingDependencyError, SourceError
+from streamdeep.audio.watch import TICK_S, Loss, Outage, Trouble, Watch
+from streamdeep.errors import SourceError
+
+SETTLED_S = 10.0
+"""A capture that lived so long is worth opening again at once."""
+LISTEN_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
-    """An input device.
+class _Opening:
+    """A capture from its opening to its end.
 
     Attributes:
-        index: PortAudio's number; it may change from boot to boot.
-        name: what to select it by.
-        host_api: the sound system it belongs to.
-        n_channels: channels it can capture.
-        sample_rate_hz: its default rate.
-        default: what ``mic`` takes.
+        watch: what watches it.
+        capturing: its blocks go into the ring; otherwise it only listens.
+        capture: the open device.
     """
 
-    index: int
-    name: str
-    host_api: str
-    n_channels: int
-    sample_rate_hz: int
-    default: bool
+    def __init__(self, source: "MicrophoneSource", watch: Watch, *, capturing: bool) -> None:
+        self._source = source
+        self.watch = watch
+        self.capturing = capturing
+        self.capture = source.new_capture(self.receive)
 
-
-def _sounddevice() -> ModuleType:
-    try:
-        import sounddevice
-    except OSError as error:  # the package is there, the library is not
-        raise MissingDependencyError(
-            "the PortAudio library is not installed; on Debian and Ubuntu: apt install libportaudio2"
-        ) from error
-    module: ModuleType = sounddevice
-    return module
-
-
-def input_devices() -> list[Device]:
-    """All devices that can capture sound.
-
-    Raises:
-        MissingDependencyError: no PortAudio library.
-    """
-    sounddevice = _sounddevice()
-    apis = sounddevice.query_hostapis()
-    default = sounddevice.default.device[0]
-    return [
-        Device(
-            index=index,
-            name=str(found["name"]),
-            host_api=str(apis[found["hostapi"]]["name"]),
-            n_channels=int(found["max_input_channels"]),
-            sample_rate_hz=round(found["default_samplerate"]),
-            default=index == default,
-        )
-        for index, found in enumerate(sounddevice.query_devices())
-        if found["max_input_channels"] > 0
-    ]
-
-
-def _select(wanted: str, devices: list[Device]) -> Device:
-    """A device by number, or by any part of its name that fits exactly one."""
-    if not devices:
-        raise SourceError(
-            "there is no microphone: PortAudio knows no input device; `streamdeep devices` lists them"
-        )
-    if not wanted:
-        return next((device for device in devices if device.default), devices[0])
-    if wanted.isdecimal():
-        fitting = [device for device in devices if device.index == int(wanted)]
-    else:
-        exact = [device for device in devices if device.name == wanted]
-        fitting = exact or [device for device in devices if wanted.lower() in device.name.lower()]
-    if len(fitting) == 1:
-        return fitting[0]
-    names = ", ".join(f"{device.index} {device.name!r}" for device in fitting or devices)
-    problem = "fits several devices" if fitting else "is no input device"
-    raise SourceError(f"mic:{wanted} {problem}; choose one of {names}")
+    def receive(
+        self, samples: NDArray[np.float32], now_ns: int, captured_ns: int, adc_s: float
+    ) -> None:
+        """Copy and return. Runs on PortAudio's thread: nothing here waits, logs or raises."""
+        watch = self.watch
+        loss = watch.block(now_ns, captured_ns, adc_s, len(samples), silent=not samples.any())
+        if self.capturing:
+            self._source.take(samples, captured_ns, loss)
+            clock = self._source.clock
+            if watch.n_blocks == 1:
+                clock.restart()
+            clock.see(now_ns, watch.n_samples)
 
 
 class MicrophoneSource:
     """Capture from a sound card into a ring.
 
     Attributes:
-        name: ``mic``, with the device's number if one was chosen.
+        name: ``mic``, with the device's name if one was chosen.
         sample_rate_hz: the wanted rate where the device can do it, else the device's own.
         n_channels: channels captured.
         live: True.
+        clock: the card's true rate.
     """
 
     live = True
@@ -110,6 +75,7 @@ class MicrophoneSource:
         preferred_rate_hz: int,
         n_channels: int = 1,
         block_samples: int | None = None,
+        note: Callable[[str, str], None] = lambda event, message: None,
     ) -> None:
         """Choose a device; it is opened by ``start``.
 
@@ -118,38 +84,26 @@ class MicrophoneSource:
             preferred_rate_hz: asked for first, so that nothing has to be resampled.
             n_channels: how many channels to capture.
             block_samples: samples per callback; None leaves it to PortAudio.
+            note: told what happens to the device, from a thread of its own: a word and a sentence.
 
         Raises:
             MissingDependencyError: no PortAudio library.
             SourceError: no such device, or it cannot capture like this.
         """
-        self._sounddevice: Any = _sounddevice()
-        self._device = _select(wanted, input_devices())
-        self.name = f"mic{self._device.index}" if wanted else "mic"
+        self._device = select(wanted, input_devices())
+        self.name = f"mic.{self._device.stable_name}" if wanted else "mic"
         self.n_channels = n_channels
         self._block_samples = block_samples or 0
-        self.sample_rate_hz = self._supported_rate_hz(preferred_rate_hz)
-        self._stream: Any = None
-        self._next_adc_s: float | None = None
-
-    def _supported_rate_hz(self, preferred_rate_hz: int) -> int:
-        refusal: Exception | None = None
-        for rate_hz in (preferred_rate_hz, self._device.sample_rate_hz):
-            try:
-                self._sounddevice.check_input_settings(
-                    device=self._device.index,
-                    channels=self.n_channels,
-                    dtype="float32",
-                    samplerate=rate_hz,
-                )
-            except (self._sounddevice.PortAudioError, ValueError) as error:
-                refusal = error
-            else:
-                return rate_hz
-        raise SourceError(
-            f"{self._device.name!r} cannot capture {self.n_channels} channel(s) at {preferred_rate_hz} "
-            f"or {self._device.sample_rate_hz} Hz: {refusal}"
-        )
+        self._note = note
+        self.sample_rate_hz = supported_rate_hz(self._device, n_channels, preferred_rate_hz)
+        self.clock = ClockModel(self.sample_rate_hz)
+        self._opening: _Opening | None = None
+        self._captured_ns = 0  # of the newest sample in the ring
+        self._outage: Outage | None = None
+        self._backoff, self._listening = Backoff(), Backoff()
+        self._listen_ns = 0
+        self._stopping, self._attention = threading.Event(), threading.Event()
+        self._switching = threading.Lock()
 
     def start(self, ring: Ring) -> None:
         """Open the device and begin to capture.
@@ -158,43 +112,132 @@ class MicrophoneSource:
             SourceError: the device refuses.
         """
         self._ring = ring
-        try:
-            self._stream = self._sounddevice.InputStream(
-                device=self._device.index,
-                samplerate=self.sample_rate_hz,
-                channels=self.n_channels,
-                dtype="float32",
-                blocksize=self._block_samples,
-                latency="low",
-                callback=self._callback,
-                finished_callback=ring.close,
-            )
-            self._stream.start()
-        except self._sounddevice.PortAudioError as error:
-            raise SourceError(f"cannot open {self._device.name!r}: {error}") from error
+        opening = _Opening(self, Watch(self.sample_rate_hz), capturing=True)
+        self._opening = opening
+        opening.capture.open()
+        threading.Thread(target=self._guard, name="microphone", daemon=True).start()
 
     def stop(self) -> None:
         """Stop capturing and close the device."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        with self._switching:
+            self._stopping.set()
+            opening, self._opening = self._opening, None
+        self._attention.set()
+        if opening is not None:
+            self._end(opening)
+            self._ring.close()
 
-    def _callback(
-        self, samples: NDArray[np.float32], n_samples: int, times: Any, status: Any
-    ) -> None:
-        """Copy and return. Runs on PortAudio's thread: nothing here waits, logs or raises."""
-        now_ns = time.monotonic_ns()
-        duration_s = n_samples / self.sample_rate_hz
-        adc_s = times.inputBufferAdcTime
-        # Its clock may be any clock: only differences count, and only plausible ones.
-        late_s = min(max(times.currentTime - adc_s - duration_s, 0.0), 1.0)
-        gap_samples = 0
-        if status and status.input_overflow and self._next_adc_s is not None:
-            gap_samples = max(0, round((adc_s - self._next_adc_s) * self.sample_rate_hz))
-        self._next_adc_s = adc_s + duration_s
+    def take(self, samples: NDArray[np.float32], captured_ns: int, loss: Loss | None) -> None:
+        """Put a block into the ring; called by one capture at a time, on PortAudio's thread."""
+        if self._stopping.is_set():
+            return
+        self._captured_ns = captured_ns
+        if loss is None:
+            self._ring.write(samples, captured_ns)
+            return
         self._ring.write(
             samples,
-            now_ns - int(late_s * 1e9),
-            gap_samples=gap_samples,
-            gap_estimated=gap_samples > 0,
+            captured_ns,
+            gap_samples=loss.n_samples,
+            gap_estimated=loss.estimated,
+            gap_cause=loss.cause,
         )
+
+    def new_capture(self, receive: Callable[..., None]) -> Capture:
+        """The device, to be opened."""
+        return Capture(
+            self._device,
+            sample_rate_hz=self.sample_rate_hz,
+            n_channels=self.n_channels,
+            block_samples=self._block_samples,
+            receive=receive,
+            ended=self._attention.set,
+        )
+
+    # --- the guard ---------------------------------------------------------------------------------------
+
+    def _guard(self) -> None:
+        while not self._stopping.is_set():
+            self._attention.wait(TICK_S)
+            self._attention.clear()
+            opening, now_ns = self._opening, time.monotonic_ns()
+            if opening is None:
+                return
+            trouble = opening.watch.look(now_ns) if opening.capture.active else Trouble.ENDED
+            if trouble is Trouble.SILENT:
+                if now_ns >= self._listen_ns:
+                    self._listen_again(opening)
+                continue
+            self._listening.worked()
+            self._listen_ns = 0
+            if trouble is not None:
+                self._open_again(opening, trouble)
+            elif self._outage is not None and opening.watch.n_blocks:
+                self._outage = None
+                self._say("it captures again")
+
+    def _open_again(self, opening: _Opening, trouble: Trouble) -> None:
+        watch, wait_s = opening.watch, 0.0
+        if watch.n_samples > SETTLED_S * self.sample_rate_hz:
+            self._backoff.worked()
+        else:
+            wait_s = self._backoff.failed()
+        if self._outage is None or watch.n_blocks:
+            self._outage = Outage(self._captured_ns, trouble)
+        self._say(f"{trouble}; it is opened again" + (f" in {wait_s:g} s" if wait_s else ""))
+        self._end(opening)
+        while not self._stopping.wait(wait_s):
+            after = self._outage if self._outage.began_ns else None
+            found = _Opening(
+                self, Watch(self.sample_rate_hz, after=after, heard=watch.heard), capturing=True
+            )
+            try:
+                found.capture.open(again=True)
+            except SourceError as error:
+                wait_s = self._backoff.failed()
+                self._say(f"{error}; next try in {wait_s:g} s")
+                continue
+            self._install(found)
+            return
+
+    def _listen_again(self, opening: _Opening) -> None:
+        """Open the device a second time, and give the silent capture up only if this one hears something.
+
+        Sound servers that move captures elsewhere allow that. So a microphone that is muted loses nothing.
+        """
+        found = _Opening(self, Watch(self.sample_rate_hz), capturing=False)
+        try:
+            found.capture.open()
+        except SourceError:
+            self._listen_ns = time.monotonic_ns() + round(self._listening.failed() * 1e9)
+            return
+        deadline_ns = time.monotonic_ns() + round(LISTEN_S * 1e9)
+        while not found.watch.heard and time.monotonic_ns() < deadline_ns:
+            if self._stopping.wait(TICK_S):
+                break
+        if not found.watch.heard or opening.watch.look(time.monotonic_ns()) is not Trouble.SILENT:
+            found.capture.close()
+            self._listen_ns = time.monotonic_ns() + round(self._listening.failed() * 1e9)
+            return
+        self._outage = Outage(self._captured_ns, Trouble.SILENT)
+        self._say(f"{Trouble.SILENT}; a new capture hears sound and takes over")
+        self._end(opening)
+        found.watch = Watch(self.sample_rate_hz, after=self._outage, heard=True)
+        self._install(found)
+
+    def _install(self, found: _Opening) -> None:
+        with self._switching:
+            stopping = self._stopping.is_set()
+            if not stopping:
+                self._opening, found.capturing = found, True
+        if stopping:
+            self._end(found)
+
+    def _end(self, opening: _Opening) -> None:
+        closed = opening.capture.close()
+        opening.capturing = False
+        if not closed:
+            self._say("closing it hangs, and was left behind")
+
+    def _say(self, message: str) -> None:
+        self._note("microphone", f"{self._device.name!r}: {message}")

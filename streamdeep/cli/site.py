@@ -24,7 +24,7 @@ class Site:
         settings: as they are now.
         read: reads them again.
         model_rate_hz: what sound cards are asked for first.
-        note: told what became of a reload.
+        note: told what became of a reload, and what happens to sources.
 
     Raises:
         StreamdeepError: a source cannot be had.
@@ -121,6 +121,7 @@ class Site:
             sample_format=found.format,
             sample_rate_hz=found.rate,
             n_channels=found.channels,
+            note=self._note,
         )
 
 

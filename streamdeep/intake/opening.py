@@ -7,6 +7,7 @@
 A source owns its thread and writes into a ring; nothing else is asked of it.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from streamdeep.audio.file import FileSource, Pace
@@ -25,6 +26,7 @@ def open_source(
     sample_format: SampleFormat | None = None,
     sample_rate_hz: int | None = None,
     n_channels: int | None = None,
+    note: Callable[[str, str], None] = lambda event, message: None,
 ) -> Source:
     """Open what a user named.
 
@@ -36,6 +38,7 @@ def open_source(
         sample_format: of raw PCM.
         sample_rate_hz: of raw PCM.
         n_channels: of raw PCM or a sound card.
+        note: told what happens to a sound card, from another thread: a word and a sentence.
 
     Raises:
         SourceError: it cannot be had.
@@ -58,6 +61,7 @@ def open_source(
             preferred_rate_hz=sample_rate_hz or model_rate_hz,
             n_channels=n_channels or 1,
             block_samples=block_samples,
+            note=note,
         )
     if place == "-":
         if sample_rate_hz is None:
