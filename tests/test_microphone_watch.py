@@ -226,9 +226,7 @@ def test_the_clock_model_finds_the_true_rate_behind_late_blocks():
     n_samples, soonest_ns = 0, 0
     for _ in range(12_000):  # two minutes
         n_samples += 480
-        soonest_ns = max(
-            soonest_ns, round((n_samples / true_hz + random.exponential(0.005)) * 1e9)
-        )
+        soonest_ns = max(soonest_ns, round((n_samples / true_hz + random.exponential(0.005)) * 1e9))
         clock.see(10**15 + soonest_ns, n_samples)
     assert clock.deviation_ppm == pytest.approx(37, abs=3)
     assert clock.uncertainty_ppm < 3

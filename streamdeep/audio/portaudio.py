@@ -149,7 +149,9 @@ class Capture:
         )
 
     def close(self) -> bool:
-        """Close the device; False if that hangs and was left behind."""
+        """Close the device; False if that hangs and was left behind. Once is enough."""
+        if self._stream is None:
+            return True
         try:
             _desk.call(self._close, CLOSE_LIMIT_S, f"closing {self._device.name!r}")
         except LeftBehindError:
@@ -190,10 +192,11 @@ class Capture:
 
     def _close(self) -> None:
         global _n_open
-        if self._stream is not None:
+        # Nobody else may close it while this hangs.
+        stream, self._stream = self._stream, None
+        if stream is not None:
             with contextlib.suppress(_sounddevice().PortAudioError):
-                self._stream.close()
-            self._stream = None
+                stream.close()
             _n_open -= 1
 
     def _finish(self) -> None:
