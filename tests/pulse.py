@@ -97,10 +97,12 @@ class Feeder:
     Attributes:
         silent: speaks zeros.
         deaf: nobody listens, though the FIFO would take it.
+        n_spoken: samples so far.
     """
 
     def __init__(self, fifo):
         self.silent = self.deaf = False
+        self.n_spoken = 0
         self._fifo = fifo
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._speak)
@@ -108,11 +110,11 @@ class Feeder:
 
     def _speak(self):
         sound = (np.random.default_rng(5).standard_normal(RATE_HZ) * 3000).astype("<i2").tobytes()
-        began, n_spoken, descriptor = time.monotonic(), 0, None
+        began, descriptor = time.monotonic(), None
         while not self._over.wait(0.01):
             due = int((time.monotonic() - began) * RATE_HZ)
-            at, n_bytes = 2 * (n_spoken % RATE_HZ), 2 * (due - n_spoken)
-            n_spoken = due
+            at, n_bytes = 2 * (self.n_spoken % RATE_HZ), 2 * (due - self.n_spoken)
+            self.n_spoken = due
             part = (sound + sound)[at : at + n_bytes]
             if self.deaf:
                 continue

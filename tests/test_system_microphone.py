@@ -111,6 +111,12 @@ class Engine:
         assert "Traceback" not in self._errors
         return self.said[-1], took_s
 
+    def freeze(self):
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self):
         self._process.kill()
         for reader in self._readers:
@@ -284,6 +290,24 @@ def test_a_server_that_stays_frozen_hinders_neither_the_return_nor_the_end(serve
         ledger, stopped_s = engine.end()
     assert stopped_s < 5
     assert ledger["unaccounted"] == ledger["in_flight"] == 0
+
+
+def test_an_engine_that_was_frozen_itself_loses_nothing_that_the_server_kept(server, model_path):
+    with (
+        feeder(server.fifo) as speaker,
+        running(server.environment, "mic:pulse", model_path) as engine,
+    ):
+        engine.receive_until(lambda: len(engine.embeddings(0)) >= 3, "embeddings")
+        engine.freeze()
+        until = speaker.n_spoken + 2 * RATE_HZ
+        wait_until(lambda: speaker.n_spoken >= until, PATIENCE_S, "speaking")
+        engine.thaw()
+        late = len(engine.of("status"))
+        engine.receive_until(lambda: len(engine.of("status")) >= late + 3, "statuses")
+        ledger, _ = engine.end()
+    assert not engine.notes("")
+    assert (ledger["epochs"], ledger["gap_samples"], ledger["unaccounted"]) == (1, 0, 0)
+    assert ledger["captured"] > 4 * RATE_HZ
 
 
 def test_a_muted_microphone_loses_nothing(server, model_path):
