@@ -97,12 +97,13 @@ class Feeder:
     Attributes:
         silent: speaks zeros.
         deaf: nobody listens, though the FIFO would take it.
+        swallow: so many of the next samples are lost on the way.
         n_spoken: samples so far.
     """
 
     def __init__(self, fifo):
         self.silent = self.deaf = False
-        self.n_spoken = 0
+        self.n_spoken = self.swallow = 0
         self._fifo = fifo
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._speak)
@@ -118,6 +119,8 @@ class Feeder:
             part = (sound + sound)[at : at + n_bytes]
             if self.deaf:
                 continue
+            lost = min(self.swallow, len(part) // 2)
+            self.swallow, part = self.swallow - lost, part[2 * lost :]
             try:
                 descriptor = descriptor or os.open(self._fifo, os.O_WRONLY | os.O_NONBLOCK)
                 os.write(descriptor, bytes(len(part)) if self.silent else part)

@@ -292,6 +292,25 @@ def test_a_server_that_stays_frozen_hinders_neither_the_return_nor_the_end(serve
     assert ledger["unaccounted"] == ledger["in_flight"] == 0
 
 
+def test_samples_that_get_lost_on_the_way_are_a_gap_without_an_outage(server, model_path):
+    with (
+        feeder(server.fifo) as speaker,
+        running(server.environment, "mic:pulse", model_path) as engine,
+    ):
+        engine.receive_until(lambda: len(engine.embeddings(0)) >= 3, "embeddings")
+        speaker.swallow = RATE_HZ // 5
+        engine.receive_until(lambda: engine.events("gap"), "the gap")
+        engine.receive_until(lambda: len(engine.embeddings(1)) >= 3, "the next epoch")
+        ledger, _ = engine.end()
+    (gap,) = engine.events("gap")
+    assert gap["reason"].endswith("samples lost: fewer samples than time has passed")
+    assert gap["estimated"]
+    assert gap["n_samples"] / RATE_HZ == pytest.approx(0.2, abs=0.05)
+    assert not engine.notes("")
+    assert (ledger["epochs"], ledger["unaccounted"]) == (2, 0)
+    assert ledger["gap_samples"] == gap["n_samples"]
+
+
 def test_an_engine_that_was_frozen_itself_loses_nothing_that_the_server_kept(server, model_path):
     with (
         feeder(server.fifo) as speaker,

@@ -6,6 +6,7 @@ works. What was lost meanwhile stands in the ring as a gap before the next sampl
 (``portaudio``), what is wrong when (``watch``).
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -132,15 +133,9 @@ class MicrophoneSource:
         if self._stopping.is_set():
             return
         self._captured_ns = captured_ns
-        if loss is None:
-            self._ring.write(samples, captured_ns)
-            return
+        gap_samples, estimated, cause = loss or (0, False, "")
         self._ring.write(
-            samples,
-            captured_ns,
-            gap_samples=loss.n_samples,
-            gap_estimated=loss.estimated,
-            gap_cause=loss.cause,
+            samples, captured_ns, gap_samples=gap_samples, gap_estimated=estimated, gap_cause=cause
         )
 
     def new_capture(self, receive: Callable[..., None]) -> Capture:
@@ -157,13 +152,21 @@ class MicrophoneSource:
     # --- the guard ---------------------------------------------------------------------------------------
 
     def _guard(self) -> None:
-        while not self._stopping.is_set():
+        try:
+            self._look_after_it()
+        except Exception as error:  # noqa: BLE001, RUF100 - a microphone that nobody guards must not go on
+            self._ring.close(SourceError(f"{self._device.name!r} is no longer guarded: {error!r}"))
+
+    def _look_after_it(self) -> None:
+        while True:
             self._attention.wait(TICK_S)
             self._attention.clear()
-            opening, now_ns = self._opening, time.monotonic_ns()
-            if opening is None:
-                return
-            trouble = opening.watch.look(now_ns) if opening.capture.active else Trouble.ENDED
+            with self._switching:  # so that nobody closes what is asked
+                opening, now_ns = self._opening, time.monotonic_ns()
+                if opening is None:
+                    return
+                active = opening.capture.active
+            trouble = opening.watch.look(now_ns) if active else Trouble.ENDED
             if trouble is Trouble.SILENT:
                 if now_ns >= self._listen_ns:
                     self._listen_again(opening)
@@ -234,10 +237,10 @@ class MicrophoneSource:
             self._end(found)
 
     def _end(self, opening: _Opening) -> None:
-        closed = opening.capture.close()
-        opening.capturing = False
-        if not closed:
+        if not opening.capture.close():
             self._say("closing it hangs, and was left behind")
+        opening.capturing = False
 
     def _say(self, message: str) -> None:
-        self._note("microphone", f"{self._device.name!r}: {message}")
+        with contextlib.suppress(OSError):  # nobody listens any more
+            self._note("microphone", f"{self._device.name!r}: {message}")

@@ -161,18 +161,21 @@ class Capture:
     @property
     def active(self) -> bool:
         """Whether PortAudio believes that blocks will come; it does not notice everything."""
-        stream = self._stream
-        return not self.finished and stream is not None and bool(stream.active)
+        try:
+            return not self.finished and self._stream is not None and bool(self._stream.active)
+        except _sounddevice().PortAudioError:
+            return False
 
     def _open(self, *, again: bool) -> None:
         global _n_open
         sounddevice = _sounddevice()
-        if again and _n_open == 0:
-            # PortAudio learns of new devices only like this, and it ends all captures.
-            sounddevice._terminate()
-            sounddevice._initialize()
-        device = find_again(self._device, input_devices())
         try:
+            if again and _n_open == 0:
+                # PortAudio learns of new devices only like this, and it ends all captures.
+                if sounddevice._initialized:
+                    sounddevice._terminate()
+                sounddevice._initialize()
+            device = find_again(self._device, input_devices())
             stream = sounddevice.InputStream(
                 device=device.index,
                 samplerate=self._rate_hz,
@@ -188,7 +191,7 @@ class Capture:
             stream.start()
         except (sounddevice.PortAudioError, ValueError) as error:
             self._close()
-            raise SourceError(f"cannot open {device.name!r}: {error}") from error
+            raise SourceError(f"cannot open {self._device.name!r}: {error}") from error
 
     def _close(self) -> None:
         global _n_open

@@ -17,6 +17,7 @@ calls ``block``, whoever guards the capture calls ``look``; neither writes what 
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 STALL_S = 0.5
 STALL_BLOCKS = 5
@@ -46,8 +47,7 @@ class Trouble(StrEnum):
     ENDED = "the sound system ended the capture"
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(NamedTuple):
     """Samples that were never captured, before the block that told of it.
 
     Attributes:
