@@ -38,11 +38,13 @@ class _Call(Generic[T]):
                 except Exception as error:  # noqa: BLE001, RUF100 - handed to whoever waits
                     self.error = error
             with self._settling:
-                self.done.set()
-                wasted = self.left_behind and hasattr(self, "result")
-            if wasted:
+                if not self.left_behind:
+                    ended()
+                    self.done.set()
+                    return
+            if hasattr(self, "result"):
                 self._too_late(self.result)
-        ended()
+            ended()
 
     def leave(self) -> bool:
         """Stop waiting; False if it has just returned."""

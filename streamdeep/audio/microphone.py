@@ -1,6 +1,6 @@
 """A microphone that never dies silently: watched while it captures, and opened again when it does not.
 
-The audio callback copies a block into the ring and returns. A guard looks at the capture every 50 ms
+The audio callback copies a block into the ring and returns (``watched``). A guard looks at the capture every 50 ms
 (:mod:`streamdeep.audio.watch`); what it finds wrong it tells, and opens the device again, by name, until that
 works. What was lost meanwhile stands in the ring as a gap before the next sample. Not here: PortAudio
 (``portaudio``), what is wrong when (``watch``).
@@ -17,43 +17,15 @@ from numpy.typing import NDArray
 from streamdeep.audio.backoff import Backoff
 from streamdeep.audio.clock import ClockModel
 from streamdeep.audio.devices import select
-from streamdeep.audio.portaudio import Capture, input_devices, supported_rate_hz
+from streamdeep.audio.portaudio import Capture, Receiver, input_devices, supported_rate_hz
 from streamdeep.audio.ring import Ring
 from streamdeep.audio.watch import TICK_S, Loss, Outage, Trouble, Watch
+from streamdeep.audio.watched import WatchedCapture
 from streamdeep.errors import SourceError
 
 SETTLED_S = 10.0
 """A capture that lived so long is worth opening again at once."""
 LISTEN_S = 1.0
-
-
-class _Opening:
-    """A capture from its opening to its end.
-
-    Attributes:
-        watch: what watches it.
-        capturing: its blocks go into the ring; otherwise it only listens.
-        capture: the open device.
-    """
-
-    def __init__(self, source: "MicrophoneSource", watch: Watch, *, capturing: bool) -> None:
-        self._source = source
-        self.watch = watch
-        self.capturing = capturing
-        self.capture = source.new_capture(self.receive)
-
-    def receive(
-        self, samples: NDArray[np.float32], now_ns: int, captured_ns: int, adc_s: float
-    ) -> None:
-        """Copy and return. Runs on PortAudio's thread: nothing here waits, logs or raises."""
-        watch = self.watch
-        loss = watch.block(now_ns, captured_ns, adc_s, len(samples), silent=not samples.any())
-        if self.capturing:
-            self._source.take(samples, captured_ns, loss)
-            clock = self._source.clock
-            if watch.n_blocks == 1:
-                clock.restart()
-            clock.see(now_ns, watch.n_samples)
 
 
 class MicrophoneSource:
@@ -98,7 +70,7 @@ class MicrophoneSource:
         self._note = note
         self.sample_rate_hz = supported_rate_hz(self._device, n_channels, preferred_rate_hz)
         self.clock = ClockModel(self.sample_rate_hz)
-        self._opening: _Opening | None = None
+        self._opening: WatchedCapture | None = None
         self._captured_ns = 0  # of the newest sample in the ring
         self._outage: Outage | None = None
         self._backoff, self._listening = Backoff(), Backoff()
@@ -113,9 +85,13 @@ class MicrophoneSource:
             SourceError: the device refuses.
         """
         self._ring = ring
-        opening = _Opening(self, Watch(self.sample_rate_hz), capturing=True)
+        opening = self._new_capture(Watch(self.sample_rate_hz))
         self._opening = opening
-        opening.capture.open()
+        try:
+            opening.capture.open()
+        except SourceError:
+            opening.give_up()
+            raise
         threading.Thread(target=self._guard, name="microphone", daemon=True).start()
 
     def stop(self) -> None:
@@ -128,7 +104,7 @@ class MicrophoneSource:
             self._end(opening)
             self._ring.close()
 
-    def take(self, samples: NDArray[np.float32], captured_ns: int, loss: Loss | None) -> None:
+    def _take(self, samples: NDArray[np.float32], captured_ns: int, loss: Loss | None) -> None:
         """Put a block into the ring; called by one capture at a time, on PortAudio's thread."""
         if self._stopping.is_set():
             return
@@ -138,16 +114,18 @@ class MicrophoneSource:
             samples, captured_ns, gap_samples=gap_samples, gap_estimated=estimated, gap_cause=cause
         )
 
-    def new_capture(self, receive: Callable[..., None]) -> Capture:
-        """The device, to be opened."""
-        return Capture(
-            self._device,
-            sample_rate_hz=self.sample_rate_hz,
-            n_channels=self.n_channels,
-            block_samples=self._block_samples,
-            receive=receive,
-            ended=self._attention.set,
-        )
+    def _new_capture(self, watch: Watch, *, counts: bool = True) -> WatchedCapture:
+        def connect(receive: Receiver) -> Capture:
+            return Capture(
+                self._device,
+                sample_rate_hz=self.sample_rate_hz,
+                n_channels=self.n_channels,
+                block_samples=self._block_samples,
+                receive=receive,
+                ended=self._attention.set,
+            )
+
+        return WatchedCapture(connect, watch, self._take, self.clock, counts=counts)
 
     # --- the guard ---------------------------------------------------------------------------------------
 
@@ -179,7 +157,8 @@ class MicrophoneSource:
                 self._outage = None
                 self._say("it captures again")
 
-    def _open_again(self, opening: _Opening, trouble: Trouble) -> None:
+    def _open_again(self, opening: WatchedCapture, trouble: Trouble) -> None:
+        opening.give_up()
         watch, wait_s = opening.watch, 0.0
         if watch.n_samples > SETTLED_S * self.sample_rate_hz:
             self._backoff.worked()
@@ -191,24 +170,23 @@ class MicrophoneSource:
         self._end(opening)
         while not self._stopping.wait(wait_s):
             after = self._outage if self._outage.began_ns else None
-            found = _Opening(
-                self, Watch(self.sample_rate_hz, after=after, heard=watch.heard), capturing=True
-            )
+            found = self._new_capture(Watch(self.sample_rate_hz, after=after, heard=watch.heard))
             try:
                 found.capture.open(again=True)
             except SourceError as error:
+                found.give_up()
                 wait_s = self._backoff.failed()
                 self._say(f"{error}; next try in {wait_s:g} s")
                 continue
             self._install(found)
             return
 
-    def _listen_again(self, opening: _Opening) -> None:
+    def _listen_again(self, opening: WatchedCapture) -> None:
         """Open the device a second time, and give the silent capture up only if this one hears something.
 
         Sound servers that move captures elsewhere allow that. So a microphone that is muted loses nothing.
         """
-        found = _Opening(self, Watch(self.sample_rate_hz), capturing=False)
+        found = self._new_capture(Watch(self.sample_rate_hz), counts=False)
         try:
             found.capture.open()
         except SourceError:
@@ -222,24 +200,24 @@ class MicrophoneSource:
             found.capture.close()
             self._listen_ns = time.monotonic_ns() + round(self._listening.failed() * 1e9)
             return
+        opening.give_up()
         self._outage = Outage(self._captured_ns, Trouble.SILENT)
         self._say(f"{Trouble.SILENT}; a new capture hears sound and takes over")
+        found.take_over(Watch(self.sample_rate_hz, after=self._outage, heard=True))
         self._end(opening)
-        found.watch = Watch(self.sample_rate_hz, after=self._outage, heard=True)
         self._install(found)
 
-    def _install(self, found: _Opening) -> None:
+    def _install(self, found: WatchedCapture) -> None:
         with self._switching:
             stopping = self._stopping.is_set()
             if not stopping:
-                self._opening, found.capturing = found, True
+                self._opening = found
         if stopping:
             self._end(found)
 
-    def _end(self, opening: _Opening) -> None:
+    def _end(self, opening: WatchedCapture) -> None:
         if not opening.capture.close():
             self._say("closing it hangs, and was left behind")
-        opening.capturing = False
 
     def _say(self, message: str) -> None:
         with contextlib.suppress(OSError):  # nobody listens any more

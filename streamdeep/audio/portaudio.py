@@ -23,8 +23,8 @@ from streamdeep.errors import MissingDependencyError, SourceError
 OPEN_LIMIT_S = 5.0
 CLOSE_LIMIT_S = 2.0
 _desk = Desk()
-_n_open = 0
-"""Captures that are open or could not be closed; counted over the desk only."""
+_alive: set["Capture"] = set()
+"""Captures that are open or could not be closed."""
 
 
 class Receiver(Protocol):
@@ -167,11 +167,11 @@ class Capture:
             return False
 
     def _open(self, *, again: bool) -> None:
-        global _n_open
         sounddevice = _sounddevice()
         try:
-            if again and _n_open == 0:
-                # PortAudio learns of new devices only like this, and it ends all captures.
+            if again and not _alive and _desk.n_under_way == 1:
+                # PortAudio learns of new devices only like this, and it ends all captures: not while one is open,
+                # nor while a call that was left behind is still in it.
                 if sounddevice._initialized:
                     sounddevice._terminate()
                 sounddevice._initialize()
@@ -186,7 +186,7 @@ class Capture:
                 callback=self._callback,
                 finished_callback=self._finish,
             )
-            _n_open += 1
+            _alive.add(self)
             self._stream = stream
             stream.start()
         except (sounddevice.PortAudioError, ValueError) as error:
@@ -194,7 +194,6 @@ class Capture:
             raise SourceError(f"cannot open {self._device.name!r}: {error}") from error
 
     def _close(self) -> None:
-        global _n_open
         # Nobody else may close it while this hangs.
         stream, self._stream = self._stream, None
         if stream is not None:
@@ -204,7 +203,7 @@ class Capture:
                 stream.stop()
             with contextlib.suppress(_sounddevice().PortAudioError):
                 stream.close()
-            _n_open -= 1
+            _alive.discard(self)
 
     def _finish(self) -> None:
         self.finished = True
