@@ -197,10 +197,6 @@ class Capture:
         # Nobody else may close it while this hangs.
         stream, self._stream = self._stream, None
         if stream is not None:
-            # Closing a running capture cancels its thread, perhaps while that waits for Python's lock: the lock
-            # would then never be free again, and the whole program stand still. Stopping lets it finish.
-            with contextlib.suppress(_sounddevice().PortAudioError):
-                stream.stop()
             with contextlib.suppress(_sounddevice().PortAudioError):
                 stream.close()
             _alive.discard(self)
