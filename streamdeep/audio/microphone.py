@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 from streamdeep.audio.backoff import Backoff
 from streamdeep.audio.clock import ClockModel
 from streamdeep.audio.devices import select
-from streamdeep.audio.portaudio import Capture, Receiver, input_devices, supported_rate_hz
+from streamdeep.audio.portaudio import (
+    CLOSE_LIMIT_S,
+    Capture,
+    Receiver,
+    input_devices,
+    supported_rate_hz,
+)
 from streamdeep.audio.ring import Ring
 from streamdeep.audio.watch import TICK_S, Loss, Outage, Trouble, Watch
 from streamdeep.audio.watched import WatchedCapture
@@ -71,6 +77,7 @@ class MicrophoneSource:
         self.sample_rate_hz = supported_rate_hz(self._device, n_channels, preferred_rate_hz)
         self.clock = ClockModel(self.sample_rate_hz)
         self._opening: WatchedCapture | None = None
+        self._guarding: threading.Thread | None = None
         self._captured_ns = 0  # of the newest sample in the ring
         self._outage: Outage | None = None
         self._backoff, self._listening = Backoff(), Backoff()
@@ -92,10 +99,11 @@ class MicrophoneSource:
         except SourceError:
             opening.give_up()
             raise
-        threading.Thread(target=self._guard, name="microphone", daemon=True).start()
+        self._guarding = threading.Thread(target=self._guard, name="microphone", daemon=True)
+        self._guarding.start()
 
     def stop(self) -> None:
-        """Stop capturing and close the device."""
+        """Stop capturing and close the device; what hangs is left behind."""
         with self._switching:
             self._stopping.set()
             opening, self._opening = self._opening, None
@@ -103,6 +111,9 @@ class MicrophoneSource:
         if opening is not None:
             self._end(opening)
             self._ring.close()
+        if self._guarding is not None:
+            # It may have a capture of its own open; a program must not end before that is closed.
+            self._guarding.join(CLOSE_LIMIT_S)
 
     def _take(self, samples: NDArray[np.float32], captured_ns: int, loss: Loss | None) -> None:
         """Put a block into the ring; called by one capture at a time, on PortAudio's thread."""

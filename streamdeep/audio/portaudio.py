@@ -7,6 +7,7 @@ engine that plays files needs no sound card and no library. Every call that can 
 
 import atexit
 import contextlib
+import ctypes
 import functools
 import time
 from collections.abc import Callable
@@ -45,7 +46,9 @@ def _sounddevice() -> ModuleType:
             "the PortAudio library is not installed; on Debian and Ubuntu: apt install libportaudio2"
         ) from error
     module: ModuleType = sounddevice
-    # Ending PortAudio while a call is left behind in it would hang the program at its end, or crash it.
+    # Ending PortAudio while a call is left behind in it would hang the program at its end, or crash it; so would
+    # unloading it, which sounddevice does when Python ends. What ctypes has loaded stays.
+    ctypes.CDLL(module._libname)
     atexit.unregister(module._exit_handler)
     atexit.register(lambda: _desk.n_under_way or module._exit_handler())
     return module
