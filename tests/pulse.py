@@ -11,6 +11,11 @@ from pathlib import Path
 import numpy as np
 
 RATE_HZ = 8000
+SOCKETS = {
+    1: "mono",
+    8: "front-left,front-right,rear-left,rear-right,front-center,lfe,side-left,side-right",
+}
+"""Positions in ALSA's order: PulseAudio mixes channels unless a capture's are in the order of the device's."""
 
 
 def wait_until(condition, seconds, what):
@@ -23,8 +28,9 @@ def wait_until(condition, seconds, what):
 class Pulse:
     """A daemon that disturbs no other; it can be killed, frozen, and lose its microphone."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, n_channels):
         folder.mkdir(mode=0o700)
+        self._n_channels = n_channels
         self.folder = folder
         self.fifo = folder / "microphone"
         self.environment = {
@@ -67,7 +73,8 @@ class Pulse:
         self.fifo.unlink(missing_ok=True)  # a killed daemon leaves it behind
         self._plug = self.tell(
             "load-module", "module-pipe-source", "source_name=fifo", f"file={self.fifo}",
-            "format=s16le", f"rate={RATE_HZ}", "channels=1",
+            "format=s16le", f"rate={RATE_HZ}", f"channels={self._n_channels}",
+            f"channel_map={SOCKETS[self._n_channels]}",
         )  # fmt: skip
         self.tell("set-default-source", "fifo")
 
@@ -139,8 +146,8 @@ class Feeder:
 
 
 @contextlib.contextmanager
-def pulse(folder):
-    found = Pulse(folder)
+def pulse(folder, n_channels=1):
+    found = Pulse(folder, n_channels)
     try:
         yield found
     finally:

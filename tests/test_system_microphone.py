@@ -29,13 +29,13 @@ PATIENCE_S = 60
 
 
 @pytest.fixture
-def server(tmp_path):
-    """A private PulseAudio daemon with a FIFO as its default source."""
+def server(tmp_path, request):
+    """A private PulseAudio daemon with a FIFO as its default source; the parameter is its channels."""
     if shutil.which("pulseaudio") is None or shutil.which("pactl") is None:
         pytest.skip(
             "needs the Debian packages pulseaudio, pulseaudio-utils, libasound2-plugins, libportaudio2"
         )
-    with pulse(tmp_path / "pulse") as found:
+    with pulse(tmp_path / "pulse", getattr(request, "param", 1)) as found:
         yield found
 
 
@@ -47,10 +47,10 @@ class Engine:
         messages: kind of topic, header and payload of what came on the wire.
     """
 
-    def __init__(self, environment, place, model_path, listener):
+    def __init__(self, environment, options, model_path, listener):
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "streamdeep", "run", place, "--model", str(model_path), "--bind", "tcp://127.0.0.1:*",
-             "--wait", "--json"],
+            [sys.executable, "-m", "streamdeep", "run", *map(str, options), "--model", str(model_path),
+             "--bind", "tcp://127.0.0.1:*", "--wait", "--json"],
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self._listener = listener
@@ -125,19 +125,19 @@ class Engine:
 
 
 @contextlib.contextmanager
-def running(environment, place, model_path):
+def running(environment, place, model_path, *options, n_streams=1):
     with zmq.Context() as context, context.socket(zmq.SUB) as listener:
-        engine = Engine(environment, place, model_path, listener)
+        engine = Engine(environment, (place, *options), model_path, listener)
         try:
             # The capture is open then; a source without a listener throws its sound away.
-            engine.receive_until(lambda: engine.events("start"), "the start")
+            engine.receive_until(lambda: len(engine.events("start")) == n_streams, "the start")
             yield engine
         finally:
             engine.kill()
 
 
 def expected_for(samples):
-    pipeline = Pipeline(tiny_model(), RATE_HZ, 1)
+    pipeline = Pipeline(tiny_model(), RATE_HZ, samples.shape[1])
     found = pipeline.push(Block(samples.astype(np.float32) / np.float32(32768), 0))
     return [embedding.vector.tobytes() for embedding in found]
 
@@ -161,7 +161,53 @@ def test_a_microphone_is_embedded_sample_by_sample(server, model_path):
         ledger, _ = engine.end()
     assert engine.embeddings(0)[: len(expected)] == expected
     assert ledger["unaccounted"] == ledger["in_flight"] == 0
-    assert ledger["captured"] >= len(samples)
+
+
+@pytest.mark.parametrize("server", [8], indirect=True)
+def test_two_streams_hear_different_channels_of_one_device_sample_by_sample(
+    server, tmp_path, model_path
+):
+    samples = (noise(4 * RATE_HZ, 8) * 32767).astype("<i2")
+    site, expected = tmp_path / "site.toml", {}
+    for name, numbers in (("door", [3, 4]), ("hall", [8])):
+        expected[name] = expected_for(samples[:, [number - 1 for number in numbers]])
+        with site.open("a") as file:
+            file.write(
+                f'[[streams]]\nsource = "mic:pulse"\nstream = "{name}"\nchannels = 8\nselect = {numbers}\n'
+            )
+    with running(server.environment, "--config", model_path, site, n_streams=2) as engine:
+
+        def found(name):
+            return [vector for header, vector in engine.of("embedding") if header["stream"] == name]
+
+        with server.fifo.open("wb") as microphone:
+            microphone.write(samples.tobytes() + bytes(16 * RATE_HZ))
+            microphone.flush()
+            engine.receive_until(
+                lambda: all(len(found(name)) >= len(expected[name]) for name in expected),
+                "all embeddings",
+            )
+        engine.end()
+    for name, wanted in expected.items():
+        assert found(name)[: len(wanted)] == wanted
+    ledgers = {line["stream"]: line for line in engine.said if line["event"] == "ledger"}
+    assert set(ledgers) == set(expected)
+    for ledger in ledgers.values():
+        assert ledger["unaccounted"] == ledger["in_flight"] == ledger["gap_samples"] == 0
+
+
+def test_a_channel_that_a_device_was_not_opened_with_is_refused(server, model_path):
+    for options, code, words in (
+        (("--select", "2"), 78, "select needs channels beside it"),
+        (("--channels", "2", "--select", "3"), 66, "there is no channel 3 to select: 'pulse'"),
+    ):
+        outcome = subprocess.run(
+            [sys.executable, "-m", "streamdeep", "run", "mic:pulse", *options, "--model", str(model_path)],
+            env=server.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert outcome.returncode == code
+        assert words in outcome.stderr.strip().splitlines()[-1]
+        assert "Traceback" not in outcome.stderr
 
 
 def test_alsa_alone_is_a_microphone_too_sample_by_sample(tmp_path, model_path):

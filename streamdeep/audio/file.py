@@ -14,6 +14,7 @@ from typing import Literal, Self
 import soundfile
 
 from streamdeep.audio.ring import Ring
+from streamdeep.audio.selection import EVERY_CHANNEL, Selection
 from streamdeep.errors import SourceError
 from streamdeep.records import Block
 
@@ -27,17 +28,22 @@ class AudioFile:
     Attributes:
         path: where it lies.
         sample_rate_hz: its rate.
-        n_channels: its channels.
+        n_channels: its channels, those selected.
         n_samples: the length its header states; the blocks are what counts.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, selection: Selection = EVERY_CHANNEL) -> None:
         """Open a file.
 
+        Args:
+            path: the file.
+            selection: of its channels; the others are not heard.
+
         Raises:
-            SourceError: missing, unreadable, or not audio; one line.
+            SourceError: missing, unreadable, not audio, or without a selected channel; one line.
         """
         self.path = path
+        self._selection = selection
         if not path.exists():
             raise SourceError(f"there is no file {path}")
         if path.is_dir():
@@ -63,7 +69,7 @@ class AudioFile:
                 f"{path} is not a sound file that libsndfile reads ({str(error.error_string).rstrip('. ')})"
             ) from error
         self.sample_rate_hz: int = self._file.samplerate
-        self.n_channels: int = self._file.channels
+        self.n_channels = selection.count(self._file.channels, str(path))
         self.n_samples: int = self._file.frames
 
     def __enter__(self) -> Self:
@@ -93,31 +99,36 @@ class AudioFile:
                 ) from error
             if not len(samples):
                 break
-            yield Block(samples, at)
+            yield Block(self._selection.take(samples), at)
             at += len(samples)
         if at == 0:
             raise SourceError(f"{self.path} is empty: it holds no samples")
 
 
-def open_audio(path: Path) -> AudioFile:
+def open_audio(path: Path, selection: Selection = EVERY_CHANNEL) -> AudioFile:
     """Open a sound file; see :class:`AudioFile`."""
-    return AudioFile(path)
+    return AudioFile(path, selection)
 
 
 class FileSource:
     """Play a sound file into a ring, at its own pace or as fast as the ring takes it.
 
     Attributes:
-        name: the file's stem.
+        name: the file's stem, with the selected channels if not all are.
         sample_rate_hz: the file's rate.
-        n_channels: the file's channels.
+        n_channels: the file's channels, those selected.
         live: False; at ``realtime`` pace its samples still have a capture time: when they were due.
     """
 
     live = False
 
     def __init__(
-        self, path: Path, *, pace: Pace = "realtime", block_samples: int | None = None
+        self,
+        path: Path,
+        *,
+        pace: Pace = "realtime",
+        block_samples: int | None = None,
+        selection: Selection = EVERY_CHANNEL,
     ) -> None:
         """Open a file as a source.
 
@@ -125,9 +136,10 @@ class FileSource:
             path: the file.
             pace: ``realtime``, or ``max``: as fast as it is taken.
             block_samples: samples per block; None is 10 ms in real time and 65,536 at most pace.
+            selection: of its channels.
         """
-        self._file = AudioFile(path)
-        self.name = path.stem
+        self._file = AudioFile(path, selection)
+        self.name = selection.label(path.stem)
         self.sample_rate_hz = self._file.sample_rate_hz
         self.n_channels = self._file.n_channels
         self._pace = pace

@@ -25,6 +25,7 @@ from streamdeep.audio.portaudio import (
     supported_rate_hz,
 )
 from streamdeep.audio.ring import Ring
+from streamdeep.audio.selection import EVERY_CHANNEL, Selection
 from streamdeep.audio.watch import TICK_S, Loss, Outage, Trouble, Watch
 from streamdeep.audio.watched import WatchedCapture
 from streamdeep.errors import SourceError
@@ -38,9 +39,9 @@ class MicrophoneSource:
     """Capture from a sound card into a ring.
 
     Attributes:
-        name: ``mic``, with the device's name if one was chosen.
+        name: ``mic``, with the device's name if one was chosen, and the channels if some were selected.
         sample_rate_hz: the wanted rate where the device can do it, else the device's own.
-        n_channels: channels captured.
+        n_channels: channels written, those selected.
         live: True.
         clock: the card's true rate.
     """
@@ -53,6 +54,7 @@ class MicrophoneSource:
         *,
         preferred_rate_hz: int,
         n_channels: int = 1,
+        selection: Selection = EVERY_CHANNEL,
         block_samples: int | None = None,
         note: Callable[[str, str], None] = lambda event, message: None,
     ) -> None:
@@ -61,7 +63,8 @@ class MicrophoneSource:
         Args:
             wanted: number or part of the name; empty for the default device.
             preferred_rate_hz: asked for first, so that nothing has to be resampled.
-            n_channels: how many channels to capture.
+            n_channels: how many channels to open the device with.
+            selection: of these.
             block_samples: samples per callback; None leaves it to PortAudio.
             note: told what happens to the device, from a thread of its own: a word and a sentence.
 
@@ -70,8 +73,12 @@ class MicrophoneSource:
             SourceError: no such device, or it cannot capture like this.
         """
         self._device = select(wanted, input_devices())
-        self.name = f"mic.{self._device.stable_name}" if wanted else "mic"
-        self.n_channels = n_channels
+        self.name = selection.label(f"mic.{self._device.stable_name}" if wanted else "mic")
+        self.n_channels = selection.count(
+            n_channels, f"{self._device.name!r}, as it is to be opened,"
+        )
+        self._n_opened = n_channels
+        self._selection = selection
         self._block_samples = block_samples or 0
         self._note = note
         self.sample_rate_hz = supported_rate_hz(self._device, n_channels, preferred_rate_hz)
@@ -122,7 +129,11 @@ class MicrophoneSource:
         self._captured_ns = captured_ns
         gap_samples, estimated, cause = loss or (0, False, "")
         self._ring.write(
-            samples, captured_ns, gap_samples=gap_samples, gap_estimated=estimated, gap_cause=cause
+            self._selection.take(samples),
+            captured_ns,
+            gap_samples=gap_samples,
+            gap_estimated=estimated,
+            gap_cause=cause,
         )
 
     def _new_capture(self, watch: Watch, *, counts: bool = True) -> WatchedCapture:
@@ -130,7 +141,7 @@ class MicrophoneSource:
             return Capture(
                 self._device,
                 sample_rate_hz=self.sample_rate_hz,
-                n_channels=self.n_channels,
+                n_channels=self._n_opened,
                 block_samples=self._block_samples,
                 receive=receive,
                 ended=self._attention.set,

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from streamdeep.audio.selection import parse_selection
 from streamdeep.cli.ledgers import as_dict, show_ledger, show_ledgers
 from streamdeep.cli.run_settings import RunSettings, settings_from
 from streamdeep.cli.site import Site
@@ -71,6 +72,12 @@ def run(
     channels: Annotated[
         int | None, typer.Option(help="Channels of raw samples or a sound card. [default: 1]")
     ] = None,
+    select: Annotated[
+        str | None,
+        typer.Option(
+            help="Channels to hear, counted from 1, as in 3,4: left, right. [default: all]"
+        ),
+    ] = None,
     insecure: Annotated[
         bool | None,
         typer.Option(
@@ -97,12 +104,14 @@ def run(
     A config with [[streams]] is read again on SIGHUP: new sources begin, those that are gone end, the others go on.
 
     Example: streamdeep run --config site.toml
+    Example: streamdeep run mic:Interface --channels 8 --select 3,4
     Example: arecord -q -t raw -f S16_LE -r 16000 | streamdeep run - --rate 16000
     """
     given = {
         "source": source, "model": model, "provider": provider, "bind": bind, "stream": stream,
         "hop_s": hop, "early_s": early or None, "pace": pace, "block_size": block_size,
         "format": sample_format, "rate": rate, "channels": channels,
+        "select": None if select is None else parse_selection(select),
         "insecure": insecure, "wait": wait,
     }  # fmt: skip
     _run(lambda: settings_from(config, given), reloadable=config is not None, as_json=as_json)

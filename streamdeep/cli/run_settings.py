@@ -20,6 +20,7 @@ class SourceSettings(Strict):
         format: of raw PCM.
         rate: of raw PCM, or wanted of a sound card, in Hz.
         channels: of raw PCM or a sound card.
+        select: channels to hear, counted from 1; None for all.
     """
 
     source: str
@@ -28,6 +29,7 @@ class SourceSettings(Strict):
     format: Literal["s16le", "f32le"] | None = None
     rate: int | None = None
     channels: int | None = None
+    select: tuple[int, ...] | None = Field(default=None, min_length=1)
 
 
 class RunSettings(Strict):
@@ -37,7 +39,7 @@ class RunSettings(Strict):
     defaults.
 
     Attributes:
-        source: as in :class:`SourceSettings`, and so are stream, block_size, format, rate and channels.
+        source: as in :class:`SourceSettings`, and so are stream, block_size, format, rate, channels and select.
         streams: several sources instead, each a table ``[[streams]]``.
         model: model file; None is the embedded one.
         provider: what runs the model, see :mod:`streamdeep.providers`.
@@ -55,6 +57,7 @@ class RunSettings(Strict):
     format: Literal["s16le", "f32le"] | None = None
     rate: int | None = None
     channels: int | None = None
+    select: tuple[int, ...] | None = Field(default=None, min_length=1)
     streams: tuple[SourceSettings, ...] = Field(default=(), max_length=10_000)
     model: Path | None = None
     provider: ProviderName = "cpu"
@@ -72,6 +75,8 @@ class RunSettings(Strict):
             raise ValueError(
                 f"{named[0]} stands beside [[streams]]; put it into one of those tables, or leave them out"
             )
+        if sum(stream.source == "-" for stream in self.streams) > 1:
+            raise ValueError("standard input can be the source of one stream only")
         return self
 
     @property

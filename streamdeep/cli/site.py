@@ -121,6 +121,7 @@ class Site:
             sample_format=found.format,
             sample_rate_hz=found.rate,
             n_channels=found.channels,
+            select=found.select or (),
             note=self._note,
         )
 

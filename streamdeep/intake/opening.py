@@ -13,6 +13,7 @@ from pathlib import Path
 from streamdeep.audio.file import FileSource, Pace
 from streamdeep.audio.microphone import MicrophoneSource
 from streamdeep.audio.pcm import PcmSource, SampleFormat
+from streamdeep.audio.selection import Selection
 from streamdeep.audio.source import Source
 from streamdeep.errors import ConfigurationError
 
@@ -26,6 +27,7 @@ def open_source(
     sample_format: SampleFormat | None = None,
     sample_rate_hz: int | None = None,
     n_channels: int | None = None,
+    select: tuple[int, ...] = (),
     note: Callable[[str, str], None] = lambda event, message: None,
 ) -> Source:
     """Open what a user named.
@@ -38,11 +40,12 @@ def open_source(
         sample_format: of raw PCM.
         sample_rate_hz: of raw PCM.
         n_channels: of raw PCM or a sound card.
+        select: channels to hear, counted from 1, see :mod:`streamdeep.audio.selection`; empty for all.
         note: told what happens to a sound card, from another thread: a word and a sentence.
 
     Raises:
         SourceError: it cannot be had.
-        ConfigurationError: raw PCM without its format, or a number that cannot be.
+        ConfigurationError: raw PCM without its format, a number that cannot be, or a selection of who knows how many.
         MissingDependencyError: no PortAudio library.
     """
     if block_samples is not None and not 1 <= block_samples <= 1 << 24:
@@ -55,11 +58,17 @@ def open_source(
         )
     if n_channels is not None and not 1 <= n_channels <= 64:
         raise ConfigurationError(f"{n_channels} channels are out of range; 1 to 64 will do")
-    if place == "mic" or place.startswith("mic:"):
+    selection, microphone = Selection(select), place == "mic" or place.startswith("mic:")
+    if select and n_channels is None and (place == "-" or microphone):
+        raise ConfigurationError(
+            f"select needs channels beside it: how many {'come' if place == '-' else 'the sound card has'}"
+        )
+    if microphone:
         return MicrophoneSource(
             place.removeprefix("mic").removeprefix(":"),
             preferred_rate_hz=sample_rate_hz or model_rate_hz,
             n_channels=n_channels or 1,
+            selection=selection,
             block_samples=block_samples,
             note=note,
         )
@@ -73,5 +82,6 @@ def open_source(
             sample_rate_hz=sample_rate_hz,
             n_channels=n_channels or 1,
             block_samples=block_samples,
+            selection=selection,
         )
-    return FileSource(Path(place), pace=pace, block_samples=block_samples)
+    return FileSource(Path(place), pace=pace, block_samples=block_samples, selection=selection)
