@@ -145,6 +145,18 @@ class Feeder:
         self._thread.join()
 
 
+def speak(fifo, samples):
+    """Say samples ``(samples, channels)`` int16 at the pace of real sound, and a second of silence."""
+    sound = np.concatenate([samples, np.zeros((RATE_HZ, samples.shape[1]), "<i2")])
+    with fifo.open("wb", buffering=0) as microphone:
+        began, said = time.monotonic(), 0
+        while said < len(sound):
+            time.sleep(0.01)
+            due = int((time.monotonic() - began) * RATE_HZ)
+            microphone.write(sound[said:due].tobytes())
+            said = due
+
+
 @contextlib.contextmanager
 def pulse(folder, n_channels=1):
     found = Pulse(folder, n_channels)

@@ -18,7 +18,7 @@ import msgpack
 import numpy as np
 import pytest
 import zmq
-from pulse import RATE_HZ, feeder, pulse, wait_until
+from pulse import RATE_HZ, feeder, pulse, speak, wait_until
 from tiny import noise, tiny_model
 
 from streamdeep.pipeline import Pipeline
@@ -180,13 +180,13 @@ def test_two_streams_hear_different_channels_of_one_device_sample_by_sample(
         def found(name):
             return [vector for header, vector in engine.of("embedding") if header["stream"] == name]
 
-        with server.fifo.open("wb") as microphone:
-            microphone.write(samples.tobytes() + bytes(16 * RATE_HZ))
-            microphone.flush()
-            engine.receive_until(
-                lambda: all(len(found(name)) >= len(expected[name]) for name in expected),
-                "all embeddings",
-            )
+        speaker = threading.Thread(target=speak, args=(server.fifo, samples))
+        speaker.start()
+        engine.receive_until(
+            lambda: all(len(found(name)) >= len(expected[name]) for name in expected),
+            "all embeddings",
+        )
+        speaker.join()
         engine.end()
     for name, wanted in expected.items():
         assert found(name)[: len(wanted)] == wanted
