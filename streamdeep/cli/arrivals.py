@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from streamdeep.engine import Engine
     from streamdeep.intake.reception import ReceptionStatistics
     from streamdeep.intake.remote import RemoteSource
+    from streamdeep.wire.gate import Guard
 
 
 class Arrivals:
@@ -17,16 +18,17 @@ class Arrivals:
 
     Args:
         settings: with ``audio_in`` or without.
+        guard: encrypt, and let in only those whom it allows.
 
     Attributes:
         endpoint: where senders connect to; None if nothing is taken in.
 
     Raises:
-        ConfigurationError: the address is malformed, or not local and not ``insecure``.
+        ConfigurationError: the address is malformed, or not local and neither ``insecure`` nor guarded.
         BindError: the address cannot be had.
     """
 
-    def __init__(self, settings: RunSettings) -> None:
+    def __init__(self, settings: RunSettings, guard: "Guard | None" = None) -> None:
         self._audio_in = None
         self.endpoint: str | None = None
         if settings.audio_in is None:
@@ -41,6 +43,7 @@ class Arrivals:
             insecure=settings.insecure,
             limits=Limits(most_streams=wanted.most_streams, silent_s=wanted.silent_s),
             admit=self._admit,
+            guard=guard,
         )
         self.endpoint = self._audio_in.endpoint
 

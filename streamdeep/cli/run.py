@@ -99,7 +99,8 @@ def run(
         ),
     ] = None,
     allow: Annotated[
-        Path | None, typer.Option(help="Folder with the public keys of those who may listen.")
+        Path | None,
+        typer.Option(help="Folder with the public keys of those who may listen and send."),
     ] = None,
     record: Annotated[
         Path | None,
@@ -182,6 +183,7 @@ def run_settings(read: Callable[[], RunSettings], *, reloadable: bool, as_json: 
     )
     warm_up(frontend)
     offline = settings.pace == "max"
+    guard = Guard.load(settings.identity, settings.allow)
     with (
         Publisher(
             settings.bind,
@@ -189,9 +191,9 @@ def run_settings(read: Callable[[], RunSettings], *, reloadable: bool, as_json: 
             lossless=offline,
             # Streams that began together end their segments together.
             high_water_mark=max(64, 4 * (len(settings.sources) + settings.most_arrivals)),
-            guard=Guard.load(settings.identity, settings.allow),
+            guard=guard,
         ) as publisher,
-        Arrivals(settings) as arrivals,
+        Arrivals(settings, guard) as arrivals,
     ):
         engine = Engine(
             model,
