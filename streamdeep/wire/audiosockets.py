@@ -9,7 +9,7 @@ import time
 from typing import Final
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
+from zmq.utils.monitor import parse_monitor_message
 
 from streamdeep.errors import ConfigurationError
 from streamdeep.wire.endpoint import (
@@ -145,7 +145,7 @@ class AudioLink:
         """Look what became of the connection, and begin another if it is time; never waits."""
         now_ns = time.monotonic_ns()
         while self._monitor.poll(0):
-            told = recv_monitor_message(self._monitor)
+            told = parse_monitor_message(self._monitor.recv_multipart())
             if told["event"] == zmq.Event.HANDSHAKE_SUCCEEDED:
                 self.up = True
                 self.connections += 1
@@ -222,7 +222,7 @@ class AudioLink:
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.IPV6, int("[" in self.endpoint))
         self._peer.protect(self._socket)
-        self._monitor = self._socket.get_monitor_socket(
+        self._monitor: zmq.Socket[bytes] = self._socket.get_monitor_socket(
             zmq.Event.HANDSHAKE_SUCCEEDED
             | _HANDSHAKE_FAILED
             | zmq.Event.DISCONNECTED
