@@ -193,7 +193,9 @@ def run_settings(read: Callable[[], RunSettings], *, reloadable: bool, as_json: 
             high_water_mark=max(64, 4 * (len(settings.sources) + settings.most_arrivals)),
             guard=guard,
         ) as publisher,
-        Arrivals(settings, guard) as arrivals,
+        Arrivals(
+            settings, guard=guard, recorder=recorder, recorded=lambda one: say.recorded([one])
+        ) as arrivals,
     ):
         engine = Engine(
             model,

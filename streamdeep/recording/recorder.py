@@ -60,7 +60,17 @@ class _Track:
     queue: EventQueue
     folder: RecordingFolder
     pending: deque[Event]
+    on_end: Callable[[Recorded], None] | None
     ended: bool = False
+
+    @property
+    def recorded(self) -> Recorded:
+        return Recorded(
+            self.stream,
+            self.folder.path,
+            self.folder.n_samples,
+            self.queue.n_unrecorded + self.folder.n_lost,
+        )
 
 
 class Recorder:
@@ -118,8 +128,16 @@ class Recorder:
         """Whether the disk is full, or cannot be written for another reason."""
         return self._stopped
 
-    def record(self, stream: str, source: Source) -> RecordedSource:
-        """A source that is recorded when it is played; ``stream`` is its name on the wire."""
+    def record(
+        self, stream: str, source: Source, *, on_end: Callable[[Recorded], None] | None = None
+    ) -> RecordedSource:
+        """A source that is recorded when it is played.
+
+        Args:
+            stream: its name on the wire.
+            source: not yet started.
+            on_end: told when its recording is finished, from the recorder's thread; it is then forgotten here.
+        """
         about = Description(
             stream=stream,
             source=source.name[:1024],
@@ -143,22 +161,13 @@ class Recorder:
             segment_bytes=self._segment_bytes,
             closed=lambda segment: self._keeper.add(segment.paths),
         )
-        self._tracks.append(_Track(stream, queue, folder, deque()))
-        running = sum(not track.ended for track in self._tracks)
-        self._share_bytes = QUEUES_BYTES // running
+        self._tracks.append(_Track(stream, queue, folder, deque(), on_end))
+        self._share()
         return RecordedSource(source, queue)
 
     def results(self) -> list[Recorded]:
-        """What became of each stream; final after ``close``."""
-        return [
-            Recorded(
-                track.stream,
-                track.folder.path,
-                track.folder.n_samples,
-                track.queue.n_unrecorded + track.folder.n_lost,
-            )
-            for track in self._tracks
-        ]
+        """What became of each stream that is not forgotten; final after ``close``."""
+        return [track.recorded for track in list(self._tracks)]
 
     def close(self) -> None:
         """Write what waits, and finish all files; the sources have ended."""
@@ -214,7 +223,16 @@ class Recorder:
             return error
         finally:
             track.queue.done(before - _count(track.pending))
+        if closed:
+            self._share()
+            if track.on_end is not None:
+                self._tracks.remove(track)
+                track.on_end(track.recorded)
         return None
+
+    def _share(self) -> None:
+        running = sum(not track.ended for track in list(self._tracks))
+        self._share_bytes = QUEUES_BYTES // max(1, running)
 
     def _may_write(self, now_s: float, *, closing: bool) -> bool:
         if has_room(self.place, to_resume=self._stopped):
