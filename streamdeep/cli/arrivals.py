@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from streamdeep.engine import Engine
     from streamdeep.intake.reception import ReceptionStatistics
     from streamdeep.intake.remote import RemoteSource
-    from streamdeep.recording.recorder import Recorded, Recorder
+    from streamdeep.recording.recorder import Recorder
+    from streamdeep.recording.track import Recorded
     from streamdeep.wire.gate import Guard
 
 

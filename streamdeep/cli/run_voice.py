@@ -15,7 +15,7 @@ from streamdeep.records import Ledger
 
 if TYPE_CHECKING:
     from streamdeep.intake.reception import ReceptionStatistics
-    from streamdeep.recording.recorder import Recorded
+    from streamdeep.recording.track import Recorded
 
 
 class Voice:

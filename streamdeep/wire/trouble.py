@@ -50,10 +50,7 @@ def handshake_trouble(event: int, value: int, *, encrypted: bool, peer: str = "p
             return (
                 f"the {peer} ended the handshake: the server key is wrong, or it does not encrypt"
             )
-        return (
-            "the peer ended the handshake: perhaps it is encrypted, then its address needs "
-            f"?server-key=FILE; or it is no streamdeep {peer}"
-        )
+        return f"the peer ended the handshake: it is encrypted, or no streamdeep {peer}"
     if value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
         if encrypted:
             return f"the {peer} does not encrypt, and the address asks for it with server-key"
