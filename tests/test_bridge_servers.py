@@ -489,7 +489,7 @@ def test_a_counter_of_loss_does_not_fall_when_a_message_comes_after_all(station)
     with Subscriber(station.engine.endpoint, kinds=KINDS) as subscriber:
         topic = "embedding/room/"
         gauges.take(a_status(), 0)
-        counted = subscriber._tally._counter(topic)
+        counted = subscriber._tally._counter(topic, "room", utc_ns=0)
         counted.take(session=bytes(16), sequence=0)
         counted.announce(session=bytes(16), last_sequence=3)
         gauges.tick(0, subscriber.statistics())
