@@ -92,8 +92,7 @@ def test_models_and_missing_models_of_ever_new_streams_fill_no_memory():
         holding.push(embedding(stream=f"s{i}", model=MODELS[1][:8]))
     assert holding.dropped.total() == STREAMS_MOST + 9
     assert holding.dropped[OTHERS] == 9
-    late, unexplained = embedding(stream=f"s{STREAMS_MOST + 9}"), embedding(stream="s0")
-    holding.push(model(stream=f"s{STREAMS_MOST + 9}"))  # nothing waits any more
+    late, unexplained = embedding(stream=f"s{STREAMS_MOST}"), embedding(stream="s0")
     assert holding.push(late)[0] is late
     assert holding.push(unexplained) == []
 
