@@ -15,6 +15,7 @@ class RecordedSource:
         self.live = source.live
         self._source = source
         self._tap = tap
+        self._started = False
 
     def start(self, ring: Ring) -> None:
         """Begin to write into the ring; all that the ring takes, refuses and misses is told to the tap.
@@ -22,9 +23,13 @@ class RecordedSource:
         Raises:
             SourceError: the source cannot be opened.
         """
+        self._started = True
         ring.listen(self._tap)
         self._source.start(ring)
 
     def stop(self) -> None:
-        """Stop writing; nothing is written after it returns."""
+        """Stop writing; nothing is written after it returns. What was never started ends here."""
         self._source.stop()
+        if not self._started:
+            self._started = True
+            self._tap.close(None)
