@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from streamdeep.engine import Engine
     from streamdeep.intake.reception import ReceptionStatistics
     from streamdeep.intake.remote import RemoteSource
+    from streamdeep.recording.recorder import Recorder
 
 
 class Arrivals:
@@ -17,6 +18,7 @@ class Arrivals:
 
     Args:
         settings: with ``audio_in`` or without.
+        recorder: records every stream, if there is one.
 
     Attributes:
         endpoint: where senders connect to; None if nothing is taken in.
@@ -26,8 +28,9 @@ class Arrivals:
         BindError: the address cannot be had.
     """
 
-    def __init__(self, settings: RunSettings) -> None:
+    def __init__(self, settings: RunSettings, recorder: "Recorder | None" = None) -> None:
         self._audio_in = None
+        self._recorder = recorder
         self.endpoint: str | None = None
         if settings.audio_in is None:
             return
@@ -68,12 +71,16 @@ class Arrivals:
 
     def _add(self, name: str, source: "RemoteSource") -> None:
         from streamdeep.intake.remote import RemoteSource
+        from streamdeep.recording.recorded import RecordedSource
 
         if self._engine.stopping:
             return  # its sender is told where to begin with the next engine
         for stream in self._engine.streams:
             if stream.name == name and not stream.ended:
-                if isinstance(stream.source, RemoteSource):
+                other = stream.source
+                if isinstance(other, RecordedSource):
+                    other = other.source
+                if isinstance(other, RemoteSource):
                     # It ends, and has yet to publish its last.
                     self._engine.post(lambda: self._add(name, source))
                 else:
@@ -83,7 +90,7 @@ class Arrivals:
         try:
             self._engine.add(
                 name,
-                source,
+                source if self._recorder is None else self._recorder.record(name, source),
                 ring_s=min(10.0, max(1.0, self._ring_bytes / bytes_per_s)),
                 offline=not source.live,
                 on_end=source.end,

@@ -191,7 +191,7 @@ def run_settings(read: Callable[[], RunSettings], *, reloadable: bool, as_json: 
             high_water_mark=max(64, 4 * (len(settings.sources) + settings.most_arrivals)),
             guard=Guard.load(settings.identity, settings.allow),
         ) as publisher,
-        Arrivals(settings) as arrivals,
+        Arrivals(settings, recorder) as arrivals,
     ):
         engine = Engine(
             model,

@@ -120,6 +120,9 @@ class Recorder:
 
     def record(self, stream: str, source: Source) -> RecordedSource:
         """A source that is recorded when it is played; ``stream`` is its name on the wire."""
+        return RecordedSource(source, lambda first_sample: self._begin(stream, source, first_sample))
+
+    def _begin(self, stream: str, source: Source, first_sample: int) -> EventQueue:
         about = Description(
             stream=stream,
             source=source.name[:1024],
@@ -139,6 +142,7 @@ class Recorder:
         folder = RecordingFolder(
             self._new_path(stream),
             about,
+            first_sample=first_sample,
             segment_s=self._segment_s,
             segment_bytes=self._segment_bytes,
             closed=lambda segment: self._keeper.add(segment.paths),
@@ -146,7 +150,7 @@ class Recorder:
         self._tracks.append(_Track(stream, queue, folder, deque()))
         running = sum(not track.ended for track in self._tracks)
         self._share_bytes = QUEUES_BYTES // running
-        return RecordedSource(source, queue)
+        return queue
 
     def results(self) -> list[Recorded]:
         """What became of each stream; final after ``close``."""
