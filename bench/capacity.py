@@ -14,19 +14,21 @@ BEYOND = (1.25, 1.5, 2.0)
 """Times the last count, until a sample is lost or the tail grows longer than a hop."""
 SETTINGS = {
     "spread": ("44.1 kHz, starts spread over a hop", []),
+    "apart": ("44.1 kHz, starts spread over a segment", ["--apart"]),
     "in_phase": ("44.1 kHz, all in phase", ["--in-phase"]),
     "resampled": ("48 kHz, resampled", ["--rate", "48000"]),
     "lanes": ("44.1 kHz, 5 s segments every second (5 lanes)", ["--hop-s", "1"]),
 }
 COUNTS = {
-    "spread": (1, 10, 100, 300, 1000),
+    "spread": (1, 10, 100, 200, 300, 400, 1000),
+    "apart": (100, 200, 400, 800),
     "in_phase": (100, 300, 1000),
-    "resampled": (100, 300, 500),
-    "lanes": (100, 200, 400),
+    "resampled": (50, 100, 300, 500),
+    "lanes": (50, 100, 200, 400),
 }
-QUICK_COUNTS = {"spread": (20,), "in_phase": (), "resampled": (20,), "lanes": ()}
-PROMISED = ("spread", "resampled", "lanes")
-"""Where one goes on beyond the last count."""
+QUICK_COUNTS = {"spread": (20,), "apart": (), "in_phase": (), "resampled": (20,), "lanes": ()}
+PROMISED = ("spread", "apart", "resampled", "lanes")
+"""Where one goes on beyond the last count, while it is carried."""
 COMPARED = (100, 1000)
 N_REPEATS = 3
 """Of the counts that are compared, in shuffled order."""

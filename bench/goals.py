@@ -62,6 +62,7 @@ GOALS = (
     Goal("block complete to decoded, p99, tcp", "endtoend", "tcp_p99_ms", most=40, unit="ms"),
     Goal("the same, ipc", "endtoend", "ipc_p99_ms", most=40, unit="ms"),
     Goal("live streams on one core, starts spread", "capacity", "spread_carried", least=1000, unit="streams"),
+    Goal("the same, spread over a segment (nothing promised)", "capacity", "apart_carried", unit="streams"),
     Goal("the same, all in phase (nothing promised)", "capacity", "in_phase_carried", unit="streams"),
     Goal("live streams resampled from 48 kHz", "capacity", "resampled_carried", least=500, unit="streams"),
     Goal("live streams with 5 lanes", "capacity", "lanes_carried", least=400, unit="streams"),

@@ -107,6 +107,21 @@ def test_the_generator_writes_every_source_at_the_pace_of_live_sound_and_none_af
     assert array.closed.all()
 
 
+def test_streams_that_begin_apart_lose_nothing_of_what_comes_after():
+    rate_hz, n_sources = 8000, 40
+    generator = Generator(rate_hz, apart_s=0.05)
+    sources = [generator.source(f"noise{number}") for number in range(n_sources)]
+    array = RingArray(n_sources, rate_hz, 1, rate_hz)
+    for source in sources:
+        source.start(array.open())
+    generator.run(0.08)
+    n_blocks, rest = np.divmod(array.written, round(BLOCK_S * rate_hz))
+    assert not rest.any()
+    assert set(n_blocks.tolist()) <= {3, 4, 5, 6, 7, 8}
+    assert len(set(n_blocks.tolist())) > 3
+    assert not array.missing.any()
+
+
 @given(st.integers(0, 3000), st.integers(1, 64), st.integers(1, 2000))
 def test_the_search_finds_a_limit_by_trying_each_number_once(limit, first, most):
     tried = []

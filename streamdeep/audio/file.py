@@ -1,7 +1,7 @@
 """Sound files, in blocks: whole for ``embed`` and the trainer, paced as a source for ``run``.
 
-All that libsndfile reads. Never the whole file at once: a header may claim 2^36 samples. The only module
-that knows soundfile.
+All that libsndfile reads; what it does not read falls to FFmpeg where PyAV is installed (``container``). Never the
+whole file at once: a header may claim 2^36 samples. The only module that knows soundfile.
 """
 
 import threading
@@ -13,16 +13,21 @@ from typing import Literal, Self
 
 import soundfile
 
+from streamdeep.audio.container import ContainerFile
 from streamdeep.audio.ring import Ring
-from streamdeep.errors import SourceError
+from streamdeep.errors import MissingDependencyError, SourceError
 from streamdeep.records import Block
 
 BLOCK_SAMPLES = 65536
 Pace = Literal["realtime", "max"]
 
 
+class UnknownFormatError(SourceError):
+    """No sound that libsndfile reads."""
+
+
 class AudioFile:
-    """An open sound file.
+    """An open sound file, as libsndfile reads it.
 
     Attributes:
         path: where it lies.
@@ -35,7 +40,7 @@ class AudioFile:
         """Open a file.
 
         Raises:
-            SourceError: missing, unreadable, or not audio; one line.
+            SourceError: missing, unreadable, or not audio (then an :class:`UnknownFormatError`); one line.
         """
         self.path = path
         if not path.exists():
@@ -59,7 +64,7 @@ class AudioFile:
                 path.open("rb").close()
             except OSError as denied:
                 raise SourceError(f"cannot read {path}: {denied.strerror}") from denied
-            raise SourceError(
+            raise UnknownFormatError(
                 f"{path} is not a sound file that libsndfile reads ({str(error.error_string).rstrip('. ')})"
             ) from error
         self.sample_rate_hz: int = self._file.samplerate
@@ -99,9 +104,23 @@ class AudioFile:
             raise SourceError(f"{self.path} is empty: it holds no samples")
 
 
-def open_audio(path: Path) -> AudioFile:
-    """Open a sound file; see :class:`AudioFile`."""
-    return AudioFile(path)
+def open_audio(path: Path) -> AudioFile | ContainerFile:
+    """Open a sound file; with FFmpeg, where that is installed, what libsndfile does not read.
+
+    Raises:
+        SourceError: missing, unreadable, or not audio; one line.
+    """
+    try:
+        return AudioFile(path)
+    except UnknownFormatError as unknown:
+        try:
+            return ContainerFile(path)
+        except MissingDependencyError:
+            raise SourceError(
+                f"{unknown}; m4a, mp4, webm and others need PyAV: pip install 'streamdeep[network]'"
+            ) from unknown
+        except SourceError as error:
+            raise SourceError(f"{unknown}, and to FFmpeg {error}") from unknown
 
 
 class FileSource:
@@ -126,7 +145,7 @@ class FileSource:
             pace: ``realtime``, or ``max``: as fast as it is taken.
             block_samples: samples per block; None is 10 ms in real time and 65,536 at most pace.
         """
-        self._file = AudioFile(path)
+        self._file = open_audio(path)
         self.name = path.stem
         self.sample_rate_hz = self._file.sample_rate_hz
         self.n_channels = self._file.n_channels
@@ -150,11 +169,14 @@ class FileSource:
             self._thread.join(timeout=5.0)
 
     def _play(self, ring: Ring) -> None:
-        began_ns = time.monotonic_ns()
+        began_ns, next_sample = time.monotonic_ns(), 0
         try:
             with self._file as file:
                 for block in file.blocks(self._block_samples):
                     captured_ns = time.monotonic_ns()
+                    if gap_samples := block.start_sample - next_sample:
+                        ring.write(block.samples[:0], captured_ns, gap_samples=gap_samples)
+                    next_sample = block.stop_sample
                     if self._pace == "realtime":
                         captured_ns = (
                             began_ns + block.stop_sample * 1_000_000_000 // self.sample_rate_hz

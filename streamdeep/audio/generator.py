@@ -27,6 +27,7 @@ class NoiseSource:
         ring: what is written; None before the engine started it.
         started: set once there is a ring.
         stopped: nothing more is wanted.
+        first_turn: the block of the generator with which it begins.
     """
 
     live = True
@@ -40,6 +41,7 @@ class NoiseSource:
         self.ring: Ring | None = None
         self.started = threading.Event()
         self.stopped = False
+        self.first_turn = 0
         self._writing = writing
 
     def start(self, ring: Ring) -> None:
@@ -60,6 +62,7 @@ class Generator:
         sample_rate_hz: of all sources.
         n_channels: of all sources.
         spread_s: each stream begins so much earlier at most, so that their frames end at different times.
+        apart_s: each stream begins so much later at most, so that their segments do.
         seed: of the noise and of the beginnings.
 
     Attributes:
@@ -67,7 +70,13 @@ class Generator:
     """
 
     def __init__(
-        self, sample_rate_hz: int, n_channels: int = 1, *, spread_s: float = 0.0, seed: int = 0
+        self,
+        sample_rate_hz: int,
+        n_channels: int = 1,
+        *,
+        spread_s: float = 0.0,
+        apart_s: float = 0.0,
+        seed: int = 0,
     ) -> None:
         self.late_ns: list[int] = []
         self._sample_rate_hz = sample_rate_hz
@@ -78,6 +87,7 @@ class Generator:
         noise = self._random.normal(0.0, LEVEL, (n_noise, n_channels))
         self._noise = noise.astype(np.float32)
         self._block_samples = max(1, round(BLOCK_S * sample_rate_hz))
+        self._most_turns_apart = round(apart_s / BLOCK_S)
         self._sources: list[NoiseSource] = []
         self._groups: list[list[NoiseSource]] = []
         self._writing = threading.Lock()
@@ -127,6 +137,7 @@ class Generator:
             self._groups += [members[part::n_parts] for part in range(min(n_parts, len(members)))]
         now_ns = time.monotonic_ns()
         for source in self._sources:
+            source.first_turn = int(self._random.integers(0, self._most_turns_apart + 1))
             n_early = int(self._random.integers(0, self._spread_samples + 1))
             _ring(source).write(self._noise[:n_early], now_ns)
         self._began_ns = time.monotonic_ns()
@@ -143,7 +154,11 @@ class Generator:
         captured_ns: int,
     ) -> None:
         with self._writing:
-            rings = [_ring(source) for source in group if not source.stopped]
+            rings = [
+                _ring(source)
+                for source in group
+                if not source.stopped and source.first_turn <= self._turn
+            ]
             if rings:
                 rings[0].array.write(rings, block, captured_ns)
 

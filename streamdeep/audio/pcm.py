@@ -19,6 +19,11 @@ SampleFormat = Literal["s16le", "f32le"]
 _BYTES: dict[SampleFormat, int] = {"s16le": 2, "f32le": 4}
 
 
+def bytes_per_sample(sample_format: SampleFormat) -> int:
+    """Of one channel."""
+    return _BYTES[sample_format]
+
+
 def decode(raw: bytes, sample_format: SampleFormat, n_channels: int) -> NDArray[np.float32]:
     """Interleaved bytes to ``(samples, channels)`` float32; ``s16le`` is divided by 32768."""
     if sample_format == "s16le":

@@ -41,6 +41,7 @@ class Load:
         hop_frames: frames between segments; None is the model's.
         early_frames: after how many of its frames a segment also gives an early embedding.
         spread_s: the streams begin within so much of each other.
+        apart_s: as ``spread_s``, for more than a ring holds: what begins later is written later.
         lead_s: sound before the measurement begins, so that as many segments are open as ever will be.
         seconds: of measurement.
         engine_cores: where the engine runs; empty is anywhere.
@@ -54,6 +55,7 @@ class Load:
     hop_frames: int | None = None
     early_frames: tuple[int, ...] = ()
     spread_s: float = 0.0
+    apart_s: float = 0.0
     lead_s: float = 0.0
     seconds: float = 10.0
     engine_cores: tuple[int, ...] = ()
@@ -106,7 +108,9 @@ def main(argument: str) -> None:
     from streamdeep.engine import Engine
     from streamdeep.wire.publisher import Publisher
 
-    generator = Generator(load.sample_rate_hz, load.n_channels, spread_s=load.spread_s)
+    generator = Generator(
+        load.sample_rate_hz, load.n_channels, spread_s=load.spread_s, apart_s=load.apart_s
+    )
     with Publisher("tcp://127.0.0.1:*", high_water_mark=_HIGH_WATER_MARK) as publisher:
         engine = Engine(
             model,

@@ -21,7 +21,10 @@ from streamdeep.providers import ProviderName
 from streamdeep.tables import fixed_size_lists, require_pyarrow
 
 SUFFIXES = frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .caf .w64 .rf64 .voc .snd .sdrec".split()
+    (
+        ".wav .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .caf .w64 .rf64 .voc .snd .sdrec "
+        ".m4a .aac .mka .webm .wma .wv"  # by FFmpeg
+    ).split()
 )
 
 

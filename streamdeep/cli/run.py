@@ -35,7 +35,10 @@ def register(app: typer.Typer) -> None:
 def run(
     source: Annotated[
         str | None,
-        typer.Argument(help="mic, mic:NAME, a sound file, a recording, or - for raw samples."),
+        typer.Argument(
+            help="mic, mic:NAME, a sound file, a recording, - for raw samples, or an address: "
+            "http:// https:// rtsp:// rtmp:// udp:// rtp:// tcp-listen://."
+        ),
     ] = None,
     model: Annotated[
         Path | None,
@@ -74,10 +77,16 @@ def run(
         str | None, typer.Option("--format", help="Raw samples: s16le or f32le. [default: s16le]")
     ] = None,
     rate: Annotated[
-        int | None, typer.Option(help="Rate of raw samples, or asked of a sound card, in Hz.")
+        int | None,
+        typer.Option(
+            help="Rate of raw samples, asked of a sound card, or known of an address, in Hz."
+        ),
     ] = None,
     channels: Annotated[
-        int | None, typer.Option(help="Channels of raw samples or a sound card. [default: 1]")
+        int | None,
+        typer.Option(
+            help="Channels of raw samples or a sound card (1 if not told), or known of an address."
+        ),
     ] = None,
     audio_in: Annotated[
         str | None,
@@ -89,7 +98,8 @@ def run(
     insecure: Annotated[
         bool | None,
         typer.Option(
-            "--insecure", help="Allow a bind that other machines can reach, in clear text."
+            "--insecure",
+            help="Allow to publish, or to listen for sound, where other machines reach it, in clear text.",
         ),
     ] = None,
     identity: Annotated[
@@ -132,6 +142,9 @@ def run(
 
     Example: streamdeep run --config site.toml
     Example: streamdeep run mic --record recordings/ --keep-hours 48
+    Example: streamdeep run rtsp://joe:secret@192.168.1.20/stream1
+    Example: streamdeep run https://example.org/street.flac --pace max
+    Example: streamdeep run 'tcp-listen://127.0.0.1:7000?format=s16le&rate=16000&channels=1'
     Example: arecord -q -t raw -f S16_LE -r 16000 | streamdeep run - --rate 16000
     Example: streamdeep run --audio-in tcp://127.0.0.1:5758
     """

@@ -19,8 +19,8 @@ class SourceSettings(Strict):
         stream: name on the wire; None is host and source.
         block_size: samples per block.
         format: of raw PCM.
-        rate: of raw PCM, or wanted of a sound card, in Hz.
-        channels: of raw PCM or a sound card.
+        rate: of raw PCM, wanted of a sound card, or known of an address, in Hz.
+        channels: of raw PCM or a sound card, or known of an address.
     """
 
     source: str
@@ -61,7 +61,7 @@ class RunSettings(Strict):
         hop_s: seconds between segments; None is the model's.
         early_s: after how many seconds a segment also gives an early embedding.
         pace: of files.
-        insecure: allow a bind that other machines can reach, in clear text.
+        insecure: allow to publish, or to listen for sound, where other machines reach it, in clear text.
         identity: our ``.key_secret`` file, to publish encrypted.
         allow: folder with the public keys of those who may then read.
         wait: start files only when somebody listens; None does so at ``pace`` max.

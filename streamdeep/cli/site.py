@@ -25,7 +25,7 @@ class Site:
         settings: as they are now.
         read: reads them again.
         model_rate_hz: what sound cards are asked for first.
-        note: told what became of a reload.
+        note: told what became of a reload, and what happens to sources.
         recorder: records every source, if there is one.
 
     Raises:
@@ -106,6 +106,7 @@ class Site:
                 self._note(
                     "reload", f"two streams are called {name!r}; give each a name of its own"
                 )
+                source.stop()
                 return
             # The one that ends has yet to publish its last.
             self._engine.post(lambda: self._add_late(settings, source))
@@ -128,6 +129,8 @@ class Site:
             sample_format=found.format,
             sample_rate_hz=found.rate,
             n_channels=found.channels,
+            insecure=self._settings.insecure,
+            note=self._note,
         )
 
 

@@ -2,16 +2,24 @@
 
     mic, mic:NAME, mic:3      the sound card
     -                         raw PCM on standard input
+    tcp-listen://HOST:PORT?.. raw PCM from whoever connects
+    http://... rtsp://...     whatever FFmpeg reads there; see streamdeep.audio.address for the schemes
     a folder, NAME.sdrec      a recording, see `recording`
-    anything else             a sound file
+    anything else, file:...   a sound file
 
 A source owns its thread and writes into a ring; nothing else is asked of it.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+from streamdeep.audio.address import parse_address, scheme_of
+from streamdeep.audio.container import ContainerFile
 from streamdeep.audio.file import AudioFile, FileSource, Pace, open_audio
+from streamdeep.audio.listen import SCHEME, ListenSource
 from streamdeep.audio.microphone import MicrophoneSource
+from streamdeep.audio.network import NetworkSource
 from streamdeep.audio.pcm import PcmSource, SampleFormat
 from streamdeep.audio.source import Source
 from streamdeep.errors import ConfigurationError
@@ -20,7 +28,7 @@ from streamdeep.recording.reader import Recording
 from streamdeep.recording.replay import RecordingSource
 
 
-def open_sound(path: Path) -> AudioFile | Recording:
+def open_sound(path: Path) -> AudioFile | ContainerFile | Recording:
     """Open a sound file or a recording, to be read block by block.
 
     Raises:
@@ -38,6 +46,8 @@ def open_source(
     sample_format: SampleFormat | None = None,
     sample_rate_hz: int | None = None,
     n_channels: int | None = None,
+    insecure: bool = False,
+    note: Callable[[str, str], None] = lambda event, message: None,
 ) -> Source:
     """Open what a user named.
 
@@ -47,13 +57,15 @@ def open_source(
         pace: of a file or a recording.
         block_samples: samples per block; None chooses.
         sample_format: of raw PCM.
-        sample_rate_hz: of raw PCM.
-        n_channels: of raw PCM or a sound card.
+        sample_rate_hz: of raw PCM; what sound from the network must have.
+        n_channels: of raw PCM or a sound card; what sound from the network must have.
+        insecure: allow listening for sound where other machines can send.
+        note: told what happens to a source, from another thread: a word and a sentence.
 
     Raises:
         SourceError: it cannot be had.
         ConfigurationError: raw PCM without its format, or a number that cannot be.
-        MissingDependencyError: no PortAudio library.
+        MissingDependencyError: no PortAudio library, or no PyAV.
     """
     if block_samples is not None and not 1 <= block_samples <= 1 << 24:
         raise ConfigurationError(
@@ -83,6 +95,36 @@ def open_source(
             n_channels=n_channels or 1,
             block_samples=block_samples,
         )
-    if is_recording(Path(place)):
-        return RecordingSource(Path(place), pace=pace)
-    return FileSource(Path(place), pace=pace, block_samples=block_samples)
+    scheme = scheme_of(place)
+    if scheme == SCHEME:
+        return ListenSource(
+            place,
+            sample_format=sample_format,
+            sample_rate_hz=sample_rate_hz,
+            n_channels=n_channels,
+            insecure=insecure,
+            note=note,
+        )
+    if scheme is not None and scheme != "file":
+        return NetworkSource(
+            parse_address(place, insecure=insecure),
+            pace=pace,
+            sample_rate_hz=sample_rate_hz,
+            n_channels=n_channels,
+            note=note,
+        )
+    path = _path(place)
+    if is_recording(path):
+        return RecordingSource(path, pace=pace)
+    return FileSource(path, pace=pace, block_samples=block_samples)
+
+
+def _path(place: str) -> Path:
+    if not place.lower().startswith("file:"):
+        return Path(place)
+    parts = urlsplit(place)
+    if parts.netloc not in ("", "localhost"):
+        raise ConfigurationError(
+            f"file://{parts.netloc}/... names another machine; a file of this one is file:///PATH"
+        )
+    return Path(unquote(parts.path))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streamdeep.audio.file import open_audio
+from streamdeep.audio.file import AudioFile
 from streamdeep.audio.writer import AudioWriter, Bits, flac_blocks
 from streamdeep.errors import SourceError
 from streamdeep.recording.events import End, Event, Loss, Sound
@@ -167,7 +167,7 @@ def _count_readable(path: Path) -> int:
     if path.suffix == ".flac":
         return sum(map(len, flac_blocks(path)))
     count = 0
-    with contextlib.suppress(SourceError), open_audio(path) as file:
+    with contextlib.suppress(SourceError), AudioFile(path) as file:
         for block in file.blocks():
             count = block.stop_sample
     return count

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeep.audio.file import open_audio
+from streamdeep.audio.file import AudioFile
 from streamdeep.audio.writer import flac_blocks
 from streamdeep.errors import SourceError
 from streamdeep.recording.files import Files
@@ -93,7 +93,7 @@ class SegmentSound:
                     raise SourceError(
                         f"{self._place} is damaged: its SHA-256 is not that of its index"
                     )
-            audio = self._open.enter_context(open_audio(path))
+            audio = self._open.enter_context(AudioFile(path))
         except OSError as error:
             raise SourceError(f"cannot read {self._place}: {error.strerror or error}") from error
         except SourceError:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeep.audio.container import ContainerFile
 from streamdeep.audio.file import AudioFile, open_audio
 from streamdeep.audio.resample import Resampler
 from streamdeep.config import FrontendConfig
@@ -121,7 +122,7 @@ def fixed_length(
     return np.pad(whole, ((before, -surplus - before), (0, 0)))
 
 
-def _blocks(audio: AudioFile, rate_hz: int) -> Iterator[NDArray[np.float32]]:
+def _blocks(audio: AudioFile | ContainerFile, rate_hz: int) -> Iterator[NDArray[np.float32]]:
     resampler = Resampler(audio.sample_rate_hz, rate_hz, audio.n_channels)
     for block in audio.blocks():
         yield from resampler.push(sanitise(block.samples)[0])
