@@ -37,6 +37,7 @@ class Block:
             lost are *dropped* under this reason, samples that were never captured are a *gap*.
         gap_samples: how many of the samples jumped over were never captured.
         gap_estimated: ``gap_samples`` is an estimate.
+        gap_cause: for people, why they were not; empty if nobody knows.
     """
 
     samples: NDArray[np.float32]
@@ -45,6 +46,7 @@ class Block:
     lost_reason: str = "gap"
     gap_samples: int | None = None
     gap_estimated: bool = False
+    gap_cause: str = ""
 
     @property
     def stop_sample(self) -> int:

@@ -129,6 +129,7 @@ class Stream:
         )
 
     def _tell(self, restart: Restart) -> None:
+        cause = f": {restart.cause}" if restart.cause else ""
         self._publisher.publish_event(
             self.name,
             restart.reason,
@@ -136,7 +137,7 @@ class Stream:
             at_sample=restart.start_sample,
             n_samples=restart.lost_samples,
             estimated=restart.estimated,
-            reason=f"{restart.lost_samples} samples lost",
+            reason=f"{restart.lost_samples} samples lost{cause}",
         )
 
     def _finish(self) -> None:

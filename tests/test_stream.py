@@ -101,11 +101,14 @@ def test_an_overflow_is_counted_told_and_begins_an_epoch(line):
 def test_samples_that_were_never_captured_are_a_gap_in_the_epochs_first_message(line):
     rack, stream, subscriber = line
     stream.slot.source.write(noise(10_000), 1)
-    stream.slot.source.write(noise(10_000), 2, gap_samples=700, gap_estimated=True)
+    stream.slot.source.write(
+        noise(10_000), 2, gap_samples=700, gap_estimated=True, gap_cause="unplugged"
+    )
     finish(rack, stream)
     messages = received(subscriber)
     gap = next(m for m in messages if isinstance(m, EventMessage) and m.event == "gap")
     assert (gap.n_samples, gap.at_sample, gap.estimated) == (700, 10_700, True)
+    assert gap.reason == "700 samples lost: unplugged"
     second = [m for m in messages if isinstance(m, EmbeddingMessage) and m.epoch == 1]
     assert [message.gap_samples for message in second][:2] == [700, 0]
     assert messages[-1].counters["captured"] == 20_000

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from streamdeep.audio.continuity import Continuity
 from streamdeep.audio.decoded import Sound
 from streamdeep.audio.decoding import FILE_FORMATS, Decoder, Order
+from streamdeep.audio.selection import EVERY_CHANNEL, Selection
 from streamdeep.errors import SourceError
 from streamdeep.records import Block
 
@@ -31,14 +32,19 @@ class ContainerFile:
         n_samples: the length its header states, 0 if it does not; the blocks are what counts.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, selection: Selection = EVERY_CHANNEL) -> None:
         """Open a file and decode the beginning of its first sound track.
+
+        Args:
+            path: the file.
+            selection: of its channels; the others are not heard.
 
         Raises:
             MissingDependencyError: no PyAV.
             SourceError: FFmpeg cannot read it, or it holds no sound.
         """
         self.path = path
+        self._selection = selection
         # With its protocol, so that no name is taken for one.
         order = Order(f"file:{path.absolute()}", "file", FILE_FORMATS)
         self._decoder = Decoder(order)
@@ -47,11 +53,12 @@ class ContainerFile:
             first = next(self._sounds, None)
             if first is None:
                 raise SourceError("it holds no samples")
+            self.n_channels = selection.count(first.n_channels, str(path))
         except SourceError:
             self._decoder.close()
             raise
         self._first: Sound | None = first
-        self.sample_rate_hz, self.n_channels = first.sample_rate_hz, first.n_channels
+        self.sample_rate_hz, self._decoded_channels = first.sample_rate_hz, first.n_channels
         self.n_samples = self._decoder.n_samples or 0
 
     def __enter__(self) -> Self:
@@ -96,13 +103,13 @@ class ContainerFile:
             while sound is not None:
                 if (sound.sample_rate_hz, sound.n_channels) != (
                     self.sample_rate_hz,
-                    self.n_channels,
+                    self._decoded_channels,
                 ):
                     raise SourceError(
                         f"it goes on with {sound.sample_rate_hz} Hz and {sound.n_channels} channels"
                     )
                 lost, _ = continuity.place(sound.n_samples, sound.time_samples, sound.tick_samples)
-                yield sound.samples(), 1 if lost is None else lost
+                yield self._selection.take(sound.samples()), 1 if lost is None else lost
                 n_decoded += sound.n_samples
                 sound = next(self._sounds, None)
         except SourceError as error:

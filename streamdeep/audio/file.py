@@ -15,6 +15,7 @@ import soundfile
 
 from streamdeep.audio.container import ContainerFile
 from streamdeep.audio.ring import Ring
+from streamdeep.audio.selection import EVERY_CHANNEL, Selection
 from streamdeep.errors import MissingDependencyError, SourceError
 from streamdeep.records import Block
 
@@ -32,17 +33,23 @@ class AudioFile:
     Attributes:
         path: where it lies.
         sample_rate_hz: its rate.
-        n_channels: its channels.
+        n_channels: its channels, those selected.
         n_samples: the length its header states; the blocks are what counts.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, selection: Selection = EVERY_CHANNEL) -> None:
         """Open a file.
 
+        Args:
+            path: the file.
+            selection: of its channels; the others are not heard.
+
         Raises:
-            SourceError: missing, unreadable, or not audio (then an :class:`UnknownFormatError`); one line.
+            SourceError: missing, unreadable, not audio (then an :class:`UnknownFormatError`), or without a selected
+                channel; one line.
         """
         self.path = path
+        self._selection = selection
         if not path.exists():
             raise SourceError(f"there is no file {path}")
         if path.is_dir():
@@ -68,7 +75,7 @@ class AudioFile:
                 f"{path} is not a sound file that libsndfile reads ({str(error.error_string).rstrip('. ')})"
             ) from error
         self.sample_rate_hz: int = self._file.samplerate
-        self.n_channels: int = self._file.channels
+        self.n_channels = selection.count(self._file.channels, str(path))
         self.n_samples: int = self._file.frames
 
     def __enter__(self) -> Self:
@@ -98,23 +105,27 @@ class AudioFile:
                 ) from error
             if not len(samples):
                 break
-            yield Block(samples, at)
+            yield Block(self._selection.take(samples), at)
             at += len(samples)
         if at == 0:
             raise SourceError(f"{self.path} is empty: it holds no samples")
 
 
-def open_audio(path: Path) -> AudioFile | ContainerFile:
+def open_audio(path: Path, selection: Selection = EVERY_CHANNEL) -> AudioFile | ContainerFile:
     """Open a sound file; with FFmpeg, where that is installed, what libsndfile does not read.
 
+    Args:
+        path: the file.
+        selection: of its channels; the others are not heard.
+
     Raises:
-        SourceError: missing, unreadable, or not audio; one line.
+        SourceError: missing, unreadable, not audio, or without a selected channel; one line.
     """
     try:
-        return AudioFile(path)
+        return AudioFile(path, selection)
     except UnknownFormatError as unknown:
         try:
-            return ContainerFile(path)
+            return ContainerFile(path, selection)
         except MissingDependencyError:
             raise SourceError(
                 f"{unknown}; m4a, mp4, webm and others need PyAV: pip install 'streamdeep[network]'"
@@ -127,16 +138,21 @@ class FileSource:
     """Play a sound file into a ring, at its own pace or as fast as the ring takes it.
 
     Attributes:
-        name: the file's stem.
+        name: the file's stem, with the selected channels if not all are.
         sample_rate_hz: the file's rate.
-        n_channels: the file's channels.
+        n_channels: the file's channels, those selected.
         live: False; at ``realtime`` pace its samples still have a capture time: when they were due.
     """
 
     live = False
 
     def __init__(
-        self, path: Path, *, pace: Pace = "realtime", block_samples: int | None = None
+        self,
+        path: Path,
+        *,
+        pace: Pace = "realtime",
+        block_samples: int | None = None,
+        selection: Selection = EVERY_CHANNEL,
     ) -> None:
         """Open a file as a source.
 
@@ -144,9 +160,10 @@ class FileSource:
             path: the file.
             pace: ``realtime``, or ``max``: as fast as it is taken.
             block_samples: samples per block; None is 10 ms in real time and 65,536 at most pace.
+            selection: of its channels.
         """
-        self._file = open_audio(path)
-        self.name = path.stem
+        self._file = open_audio(path, selection)
+        self.name = selection.label(path.stem)
         self.sample_rate_hz = self._file.sample_rate_hz
         self.n_channels = self._file.n_channels
         self._pace = pace

@@ -18,6 +18,7 @@ from streamdeep.audio.arrival import Arrivals
 from streamdeep.audio.decoded import MOST_CHANNELS, RATES_HZ
 from streamdeep.audio.pcm import SampleFormat, bytes_per_sample, decode
 from streamdeep.audio.ring import Ring
+from streamdeep.audio.selection import EVERY_CHANNEL, Selection
 from streamdeep.errors import ConfigurationError, SourceError
 
 SCHEME: Final = "tcp-listen"
@@ -48,6 +49,7 @@ class ListenSource:
         sample_format: SampleFormat | None = None,
         sample_rate_hz: int | None = None,
         n_channels: int | None = None,
+        selection: Selection = EVERY_CHANNEL,
         silent_s: float = SILENT_S,
         insecure: bool = False,
         note: Callable[[str, str], None] = lambda event, message: None,
@@ -60,6 +62,7 @@ class ListenSource:
             sample_format: ``s16le`` (the default) or ``f32le``.
             sample_rate_hz: must be told here or in the URL.
             n_channels: one by default.
+            selection: of these channels.
             silent_s: how long a client may say nothing.
             insecure: allow addresses that other machines can reach.
             note: told who comes and goes, from another thread: a word and a sentence.
@@ -77,14 +80,16 @@ class ListenSource:
         if rate is None:
             raise ConfigurationError(f"raw samples do not say their rate: {EXAMPLE}")
         self.sample_rate_hz = _number("rate", rate, *RATES_HZ)
-        self.n_channels = _number(
+        self._sent_channels = _number(
             "channels", given.get("channels", n_channels or 1), 1, MOST_CHANNELS
         )
-        self._bytes_per_sample = bytes_per_sample(self._format) * self.n_channels
+        self.n_channels = selection.count(self._sent_channels, "what is listened for")
+        self._selection = selection
+        self._bytes_per_sample = bytes_per_sample(self._format) * self._sent_channels
         self._silent_s, self._note = silent_s, note
         self._server = _listen("127.0.0.1" if host == "localhost" else host, parts.port or 0)
         self.port: int = self._server.getsockname()[1]
-        self.name = f"tcp-{self.port}"
+        self.name = selection.label(f"tcp-{self.port}")
         self.n_clients = 0
         self._arrivals = Arrivals(self.sample_rate_hz)
         self._stop = threading.Event()
@@ -157,7 +162,7 @@ class ListenSource:
             pending += raw
             whole = len(pending) - len(pending) % self._bytes_per_sample
             samples, pending = (
-                decode(pending[:whole], self._format, self.n_channels),
+                self._selection.take(decode(pending[:whole], self._format, self._sent_channels)),
                 pending[whole:],
             )
             if not len(samples):

@@ -21,6 +21,7 @@ from streamdeep.audio.decoded import Sound
 from streamdeep.audio.decoding import NETWORK_FORMATS, Order
 from streamdeep.audio.file import Pace
 from streamdeep.audio.ring import Ring
+from streamdeep.audio.selection import EVERY_CHANNEL, Selection
 from streamdeep.errors import SourceError
 
 OPEN_S: Final = 20.0
@@ -51,6 +52,7 @@ class NetworkSource:
         pace: Pace = "realtime",
         sample_rate_hz: int | None = None,
         n_channels: int | None = None,
+        selection: Selection = EVERY_CHANNEL,
         open_s: float = OPEN_S,
         silent_s: float = SILENT_S,
         note: Callable[[str, str], None] = lambda event, message: None,
@@ -62,6 +64,7 @@ class NetworkSource:
             pace: of what has an end.
             sample_rate_hz: what the sound must have; with ``n_channels``, nobody has to be there yet.
             n_channels: what the sound must have.
+            selection: of these channels.
             open_s: how long opening may take.
             silent_s: how long no sound may come.
             note: told what happens to the connection, from another thread: a word and a sentence.
@@ -70,7 +73,8 @@ class NetworkSource:
             MissingDependencyError: no PyAV.
             SourceError: nobody is there, or what is there is no sound within the limits.
         """
-        self.name = address.name
+        self.name = selection.label(address.name)
+        self._selection = selection
         self.live = True
         self.n_reconnects = 0
         self._address, self._pace = address, pace
@@ -82,9 +86,14 @@ class NetworkSource:
         self._ring: Ring | None = None
         first = None
         if sample_rate_hz and n_channels:
-            self.sample_rate_hz, self.n_channels = sample_rate_hz, n_channels
+            self.sample_rate_hz, self._sent_channels = sample_rate_hz, n_channels
         else:
             first = self._find_out(sample_rate_hz, n_channels)
+        try:
+            self.n_channels = selection.count(self._sent_channels, address.shown)
+        except SourceError:
+            self._disconnect()
+            raise
         self._continuity = Continuity(self.sample_rate_hz)
         self._arrivals = Arrivals(self.sample_rate_hz)
         self._n_taken = 0  # of this connection
@@ -115,12 +124,12 @@ class NetworkSource:
         except SourceError as error:
             raise SourceError(f"{self._address.shown}: {error}") from error
         self.live, first = not self._ends(opened), opened.first
-        self.sample_rate_hz, self.n_channels = first.sample_rate_hz, first.n_channels
-        told = (sample_rate_hz or self.sample_rate_hz, n_channels or self.n_channels)
-        if told != (self.sample_rate_hz, self.n_channels):
+        self.sample_rate_hz, self._sent_channels = first.sample_rate_hz, first.n_channels
+        told = (sample_rate_hz or self.sample_rate_hz, n_channels or self._sent_channels)
+        if told != (self.sample_rate_hz, self._sent_channels):
             self._disconnect()
             raise SourceError(
-                f"{self._address.shown} has {self.sample_rate_hz} Hz and {self.n_channels} channels, "
+                f"{self._address.shown} has {self.sample_rate_hz} Hz and {self._sent_channels} channels, "
                 f"not {told[0]} and {told[1]}"
             )
         return opened
@@ -213,10 +222,10 @@ class NetworkSource:
         return opened.finite or self._pace == "max"
 
     def _write(self, sound: Sound, began_ns: int | None) -> None:
-        if (sound.sample_rate_hz, sound.n_channels) != (self.sample_rate_hz, self.n_channels):
+        if (sound.sample_rate_hz, sound.n_channels) != (self.sample_rate_hz, self._sent_channels):
             raise _OverError(
                 f"the sound is of {sound.sample_rate_hz} Hz and {sound.n_channels} channels, no longer of "
-                f"{self.sample_rate_hz} Hz and {self.n_channels}; start the stream again"
+                f"{self.sample_rate_hz} Hz and {self._sent_channels}; start the stream again"
             )
         assert self._ring is not None, "it was started"
         n_samples = sound.n_samples
@@ -231,7 +240,7 @@ class NetworkSource:
         else:
             missing = 1 if missing is None else missing  # so that an epoch begins
             arrival = Arrival(self._due(began_ns), missing, estimated)
-        samples, captured_ns = sound.samples(), arrival.captured_ns
+        samples, captured_ns = self._selection.take(sound.samples()), arrival.captured_ns
         if arrival.missing:
             self._ring.write(
                 samples[:0],

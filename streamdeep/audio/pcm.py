@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeep.audio.ring import Ring
+from streamdeep.audio.selection import EVERY_CHANNEL, Selection
 from streamdeep.errors import SourceError
 
 SampleFormat = Literal["s16le", "f32le"]
@@ -48,14 +49,13 @@ class PcmSource:
     """Raw PCM from a file descriptor.
 
     Attributes:
-        name: ``stdin``.
+        name: ``stdin``, with the selected channels if not all are.
         sample_rate_hz: as told; raw PCM does not say.
-        n_channels: as told.
+        n_channels: as told, those selected.
         live: True.
     """
 
     live = True
-    name = "stdin"
 
     def __init__(
         self,
@@ -64,10 +64,27 @@ class PcmSource:
         sample_rate_hz: int,
         n_channels: int,
         block_samples: int | None = None,
+        selection: Selection = EVERY_CHANNEL,
         descriptor: int = 0,
     ) -> None:
+        """Describe the samples; nothing is read yet.
+
+        Args:
+            sample_format: of every number.
+            sample_rate_hz: their rate.
+            n_channels: channels that come.
+            block_samples: samples per block; None is 10 ms.
+            selection: of these channels.
+            descriptor: where to read.
+
+        Raises:
+            SourceError: a channel is selected that does not come.
+        """
+        self.name = selection.label("stdin")
         self.sample_rate_hz = sample_rate_hz
-        self.n_channels = n_channels
+        self.n_channels = selection.count(n_channels, "standard input, as described,")
+        self._n_coming = n_channels
+        self._selection = selection
         self._format = sample_format
         self._bytes_per_sample = _BYTES[sample_format] * n_channels
         self._block_samples = block_samples or max(1, sample_rate_hz // 100)
@@ -100,9 +117,11 @@ class PcmSource:
                 n_bytes += len(raw)
                 pending += raw
                 whole = len(pending) - len(pending) % self._bytes_per_sample
-                samples = decode(pending[:whole], self._format, self.n_channels)
+                samples = decode(pending[:whole], self._format, self._n_coming)
                 pending = pending[whole:]
-                if len(samples) and not ring.write_all(samples, captured_ns, self._stop):
+                if len(samples) and not ring.write_all(
+                    self._selection.take(samples), captured_ns, self._stop
+                ):
                     return
             if n_bytes == 0 and not self._stop.is_set():
                 ring.close(SourceError("standard input is empty: no samples came"))

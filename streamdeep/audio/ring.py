@@ -127,6 +127,7 @@ class Jump:
         start_sample: the source's index of the first sample after it.
         gap_samples: how many of those jumped over were never captured.
         gap_estimated: that is an estimate.
+        gap_cause: for people, why they were not; empty if nobody knows.
         clock: as in ``RingArray.clocks``, of the last sample before.
     """
 
@@ -134,6 +135,7 @@ class Jump:
     start_sample: int
     gap_samples: int
     gap_estimated: bool
+    gap_cause: str
     clock: tuple[int, int]
 
 
@@ -155,7 +157,8 @@ class Ring:
         self._lost: deque[Jump] = deque()
         self._space = threading.Event()
         self._jumped_over = first_sample  # writer's: what to add to a count for the source's index
-        self._gap_samples, self._gap_estimated = 0, False  # writer's: not yet in a jump
+        # Writer's: not yet in a jump.
+        self._gap_samples, self._gap_estimated, self._gap_cause = 0, False, ""
         self._refused = 0  # writer's
         # Reader's: the source's index of count 0, seen from the last jump.
         self._sample_of_zero = first_sample
@@ -187,6 +190,7 @@ class Ring:
         *,
         gap_samples: int = 0,
         gap_estimated: bool = False,
+        gap_cause: str = "",
     ) -> int:
         """Put samples in; never waits. After :meth:`close` nothing is taken, and nothing counted.
 
@@ -195,6 +199,7 @@ class Ring:
             captured_ns: monotonic time of the last sample.
             gap_samples: samples known to be lost before these, that were never captured.
             gap_estimated: ``gap_samples`` is an estimate.
+            gap_cause: for people, why they were lost; of several losses in one jump the last says it.
 
         Returns:
             How many were taken; the others are refused and counted.
@@ -206,6 +211,7 @@ class Ring:
         array.missing[slot] += gap_samples
         self._gap_samples += gap_samples
         self._gap_estimated |= gap_estimated
+        self._gap_cause = gap_cause or self._gap_cause
         taken = min(len(samples), capacity - (written - int(array.read[slot])))
         if taken:
             if array.missing[slot]:
@@ -247,10 +253,11 @@ class Ring:
                 count + self._jumped_over,
                 self._gap_samples,
                 self._gap_estimated,
+                self._gap_cause,
                 (clock_count, clock_ns),
             )
         )
-        self._gap_samples, self._gap_estimated = 0, False
+        self._gap_samples, self._gap_estimated, self._gap_cause = 0, False, ""
         self.array.jumps[self.slot] += 1
 
     def write_all(
@@ -377,7 +384,7 @@ class Ring:
         stop = min(stop, start + max_samples)
         samples, captured_ns = self.samples(start, stop), self.captured_ns(stop)
         self.release_until(stop)
-        gap_samples, estimated = (lost.gap_samples, lost.gap_estimated) if lost else (0, False)
+        gap_samples = lost.gap_samples if lost else 0
         start_sample = self.sample_at(start)
         overflowed = start_sample - before > gap_samples
         return Block(
@@ -386,7 +393,8 @@ class Ring:
             captured_ns,
             lost_reason="overflow" if overflowed else "gap",
             gap_samples=gap_samples,
-            gap_estimated=estimated,
+            gap_estimated=lost.gap_estimated if lost else False,
+            gap_cause=lost.gap_cause if lost else "",
         )
 
     def samples(self, start: int, stop: int) -> NDArray[np.float32]:

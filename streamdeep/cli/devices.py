@@ -21,7 +21,7 @@ def devices(
 
     Example: streamdeep devices
     """
-    from streamdeep.audio.microphone import input_devices
+    from streamdeep.audio.portaudio import input_devices
 
     found = input_devices()
     if as_json:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from streamdeep.audio.selection import EVERY_CHANNEL, Selection, parse_selection
 from streamdeep.config import hop_frames_from_seconds
 from streamdeep.encoder.model import BATCH_SEGMENTS, Model
 from streamdeep.errors import ConfigurationError, SourceError, StreamdeepError
@@ -63,6 +64,12 @@ def embed(
         float | None,
         typer.Option("--hop-s", help="Seconds between segments. [default: the model's]"),
     ] = None,
+    select: Annotated[
+        str | None,
+        typer.Option(
+            help="Channels to hear, counted from 1, as in 3,4: left, right. [default: all]"
+        ),
+    ] = None,
     provider: Annotated[ProviderName, typer.Option(help="What runs the model.")] = "cpu",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a summary as one JSON object.")
@@ -79,6 +86,7 @@ def embed(
     if out.suffix == ".parquet":
         require_pyarrow()  # before the work, not after it
     _refuse_unwritable(out)
+    selection = EVERY_CHANNEL if select is None else Selection(parse_selection(select))
     loaded = load_model(model, provider=provider)
     if provider != "cpu":  # there a single step costs about as much as a batch of whole segments
         loaded.incremental = False
@@ -90,7 +98,7 @@ def embed(
     quiet = as_json or not console.is_terminal
     for path in track(files, "embedding", console=console, disable=quiet, transient=True):
         try:
-            rows += [(str(path), *row) for row in embed_file(path, loaded, hop_frames)]
+            rows += [(str(path), *row) for row in embed_file(path, loaded, hop_frames, selection)]
         except (StreamdeepError, OSError) as error:  # one file of thousands ends nothing
             reason = str(error) if str(path) in str(error) else f"{path}: {error}"
             if len(files) == 1:
@@ -150,7 +158,7 @@ def _files(paths: list[Path]) -> Iterator[Path]:
 
 
 def embed_file(
-    path: Path, model: Model, hop_frames: int | None
+    path: Path, model: Model, hop_frames: int | None, selection: Selection = EVERY_CHANNEL
 ) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
     """Embed one file or recording.
 
@@ -158,12 +166,12 @@ def embed_file(
         First sample, number of samples, vector.
 
     Raises:
-        SourceError: it cannot be read, or is shorter than one frame.
+        SourceError: it cannot be read, lacks a selected channel, or is shorter than one frame.
     """
     from streamdeep.intake.opening import open_sound
     from streamdeep.pipeline import Pipeline
 
-    with open_sound(path) as file:
+    with open_sound(path, selection) as file:
         pipeline = Pipeline(model, file.sample_rate_hz, file.n_channels, hop_frames=hop_frames)
         if model.provider == "cpu":
             blocks = file.blocks()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from streamdeep.audio.selection import parse_selection
 from streamdeep.cli.arrivals import Arrivals
 from streamdeep.cli.ledgers import as_dict, show_ledger, show_ledgers
 from streamdeep.cli.recorded import describe_recorded, recorded_as_dict, recorder_for
@@ -95,6 +96,12 @@ def run(
             help="Also take the sound that `streamdeep send` brings here, like tcp://127.0.0.1:5758.",
         ),
     ] = None,
+    select: Annotated[
+        str | None,
+        typer.Option(
+            help="Channels to hear, counted from 1, as in 3,4: left, right. [default: all]"
+        ),
+    ] = None,
     insecure: Annotated[
         bool | None,
         typer.Option(
@@ -142,6 +149,7 @@ def run(
 
     Example: streamdeep run --config site.toml
     Example: streamdeep run mic --record recordings/ --keep-hours 48
+    Example: streamdeep run mic:Interface --channels 8 --select 3,4
     Example: streamdeep run rtsp://joe:secret@192.168.1.20/stream1
     Example: streamdeep run https://example.org/street.flac --pace max
     Example: streamdeep run 'tcp-listen://127.0.0.1:7000?format=s16le&rate=16000&channels=1'
@@ -152,7 +160,8 @@ def run(
         "source": source, "model": model, "provider": provider, "bind": bind, "stream": stream,
         "hop_s": hop, "early_s": early or None, "pace": pace, "block_size": block_size,
         "format": sample_format, "rate": rate, "channels": channels,
-        "audio_in": audio_in, "insecure": insecure, "identity": identity, "allow": allow, "wait": wait,
+        "select": None if select is None else parse_selection(select), "audio_in": audio_in,
+        "insecure": insecure, "identity": identity, "allow": allow, "wait": wait,
         "record": record, "keep_hours": keep_hours, "keep_gb": keep_gb,
     }  # fmt: skip
     run_settings(

@@ -21,6 +21,7 @@ class SourceSettings(Strict):
         format: of raw PCM.
         rate: of raw PCM, wanted of a sound card, or known of an address, in Hz.
         channels: of raw PCM or a sound card, or known of an address.
+        select: channels to hear, counted from 1; None for all.
     """
 
     source: str
@@ -29,6 +30,7 @@ class SourceSettings(Strict):
     format: Literal["s16le", "f32le"] | None = None
     rate: int | None = None
     channels: int | None = None
+    select: tuple[int, ...] | None = Field(default=None, min_length=1)
 
 
 class AudioInSettings(Strict):
@@ -52,7 +54,7 @@ class RunSettings(Strict):
     defaults.
 
     Attributes:
-        source: as in :class:`SourceSettings`, and so are stream, block_size, format, rate and channels.
+        source: as in :class:`SourceSettings`, and so are stream, block_size, format, rate, channels and select.
         streams: several sources instead, each a table ``[[streams]]``.
         audio_in: also take sound that is sent here, whatever the sources; an address alone will do.
         model: model file; None is the embedded one.
@@ -76,6 +78,7 @@ class RunSettings(Strict):
     format: Literal["s16le", "f32le"] | None = None
     rate: int | None = None
     channels: int | None = None
+    select: tuple[int, ...] | None = Field(default=None, min_length=1)
     streams: tuple[SourceSettings, ...] = Field(default=(), max_length=10_000)
     audio_in: AudioInSettings | None = None
     model: Path | None = None
@@ -110,6 +113,8 @@ class RunSettings(Strict):
             raise ValueError(
                 f"{named[0]} stands beside [[streams]]; put it into one of those tables, or leave them out"
             )
+        if sum(stream.source == "-" for stream in self.streams) > 1:
+            raise ValueError("standard input can be the source of one stream only")
         return self
 
     @model_validator(mode="after")

@@ -130,6 +130,7 @@ class Site:
             sample_rate_hz=found.rate,
             n_channels=found.channels,
             insecure=self._settings.insecure,
+            select=found.select or (),
             note=self._note,
         )
 

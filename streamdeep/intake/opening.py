@@ -21,6 +21,7 @@ from streamdeep.audio.listen import SCHEME, ListenSource
 from streamdeep.audio.microphone import MicrophoneSource
 from streamdeep.audio.network import NetworkSource
 from streamdeep.audio.pcm import PcmSource, SampleFormat
+from streamdeep.audio.selection import EVERY_CHANNEL, Selection
 from streamdeep.audio.source import Source
 from streamdeep.errors import ConfigurationError
 from streamdeep.recording.files import is_recording
@@ -28,13 +29,23 @@ from streamdeep.recording.reader import Recording
 from streamdeep.recording.replay import RecordingSource
 
 
-def open_sound(path: Path) -> AudioFile | ContainerFile | Recording:
+def open_sound(
+    path: Path, selection: Selection = EVERY_CHANNEL
+) -> AudioFile | ContainerFile | Recording:
     """Open a sound file or a recording, to be read block by block.
+
+    Args:
+        path: what to open.
+        selection: of a file's channels; a recording has those that were heard.
 
     Raises:
         SourceError: it cannot be had.
+        ConfigurationError: a selection of a recording's channels.
     """
-    return Recording(path) if is_recording(path) else open_audio(path)
+    if not is_recording(path):
+        return open_audio(path, selection)
+    _refuse_selection(selection)
+    return Recording(path)
 
 
 def open_source(
@@ -46,6 +57,7 @@ def open_source(
     sample_format: SampleFormat | None = None,
     sample_rate_hz: int | None = None,
     n_channels: int | None = None,
+    select: tuple[int, ...] = (),
     insecure: bool = False,
     note: Callable[[str, str], None] = lambda event, message: None,
 ) -> Source:
@@ -59,12 +71,13 @@ def open_source(
         sample_format: of raw PCM.
         sample_rate_hz: of raw PCM; what sound from the network must have.
         n_channels: of raw PCM or a sound card; what sound from the network must have.
+        select: channels to hear, counted from 1, see :mod:`streamdeep.audio.selection`; empty for all.
         insecure: allow listening for sound where other machines can send.
         note: told what happens to a source, from another thread: a word and a sentence.
 
     Raises:
         SourceError: it cannot be had.
-        ConfigurationError: raw PCM without its format, or a number that cannot be.
+        ConfigurationError: raw PCM without its format, a number that cannot be, or a selection of who knows how many.
         MissingDependencyError: no PortAudio library, or no PyAV.
     """
     if block_samples is not None and not 1 <= block_samples <= 1 << 24:
@@ -77,12 +90,19 @@ def open_source(
         )
     if n_channels is not None and not 1 <= n_channels <= 64:
         raise ConfigurationError(f"{n_channels} channels are out of range; 1 to 64 will do")
-    if place == "mic" or place.startswith("mic:"):
+    selection, microphone = Selection(select), place == "mic" or place.startswith("mic:")
+    if select and n_channels is None and (place == "-" or microphone):
+        raise ConfigurationError(
+            f"select needs channels beside it: how many {'come' if place == '-' else 'the sound card has'}"
+        )
+    if microphone:
         return MicrophoneSource(
             place.removeprefix("mic").removeprefix(":"),
             preferred_rate_hz=sample_rate_hz or model_rate_hz,
             n_channels=n_channels or 1,
+            selection=selection,
             block_samples=block_samples,
+            note=note,
         )
     if place == "-":
         if sample_rate_hz is None:
@@ -94,6 +114,7 @@ def open_source(
             sample_rate_hz=sample_rate_hz,
             n_channels=n_channels or 1,
             block_samples=block_samples,
+            selection=selection,
         )
     scheme = scheme_of(place)
     if scheme == SCHEME:
@@ -102,6 +123,7 @@ def open_source(
             sample_format=sample_format,
             sample_rate_hz=sample_rate_hz,
             n_channels=n_channels,
+            selection=selection,
             insecure=insecure,
             note=note,
         )
@@ -111,12 +133,21 @@ def open_source(
             pace=pace,
             sample_rate_hz=sample_rate_hz,
             n_channels=n_channels,
+            selection=selection,
             note=note,
         )
     path = _path(place)
     if is_recording(path):
+        _refuse_selection(selection)
         return RecordingSource(path, pace=pace)
-    return FileSource(path, pace=pace, block_samples=block_samples)
+    return FileSource(path, pace=pace, block_samples=block_samples, selection=selection)
+
+
+def _refuse_selection(selection: Selection) -> None:
+    if selection.numbers:
+        raise ConfigurationError(
+            "a recording has the channels that were heard; leave out which to select"
+        )
 
 
 def _path(place: str) -> Path:

@@ -1,5 +1,7 @@
 """A stream at the model's rate: its source writes straight into the ring on the shelf."""
 
+from dataclasses import replace
+
 from streamdeep.audio.ring import Ring
 from streamdeep.config import FrontendConfig
 from streamdeep.encoder.rows import EncoderRows
@@ -52,9 +54,10 @@ class DirectSlot(Slot):
         self.ring.pass_jump()
         lost = jump.start_sample - (self.timeline.next_sample or 0)
         reason = "overflow" if lost > jump.gap_samples else "gap"
-        return self.restart(
+        restart = self.restart(
             jump.start_sample, reason, jump.gap_samples, estimated=jump.gap_estimated
         )
+        return replace(restart, cause=jump.gap_cause)
 
     def restart(
         self, start_sample: int, reason: str, gap_samples: int | None, *, estimated: bool = False

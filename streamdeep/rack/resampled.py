@@ -4,6 +4,7 @@ The resampler runs when a frame may be complete, not at every block; how its inp
 """
 
 import time
+from dataclasses import replace
 
 from streamdeep.audio.resample import Resampler
 from streamdeep.audio.ring import Ring
@@ -58,6 +59,7 @@ class ResampledSlot(Slot):
                 block.gap_samples,
                 estimated=block.gap_estimated,
             )
+            restarted = replace(restarted, cause=block.gap_cause)
         self.timeline.capture_until(block.stop_sample)
         samples, nonfinite, clipped = sanitise(block.samples)
         self.timeline.mark(nonfinite + block.start_sample, clipped + block.start_sample)

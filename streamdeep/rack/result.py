@@ -21,6 +21,7 @@ class Restart:
         start_sample: the source's index of its first sample.
         lost_samples: how many were lost before it.
         estimated: that is an estimate.
+        cause: for people, what lost them; empty if the reason says it all.
     """
 
     reason: str
@@ -28,6 +29,7 @@ class Restart:
     start_sample: int
     lost_samples: int
     estimated: bool = False
+    cause: str = ""
 
 
 @dataclass(slots=True)

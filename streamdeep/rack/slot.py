@@ -127,13 +127,14 @@ class Slot(ABC):
             return None
         self._rests_until = None
         self._shelf.resting[self.ring.slot] = False
-        start, gap_samples, estimated = self.source.sample_at(at), 0, False
+        start, gap_samples, estimated, cause = self.source.sample_at(at), 0, False, ""
         if jump is not None and lost_besides:
             self.source.pass_jump()
             start, gap_samples = jump.start_sample, jump.gap_samples
-            estimated = jump.gap_estimated
+            estimated, cause = jump.gap_estimated, jump.gap_cause
         found = self.restart(start, "overload", gap_samples, estimated=estimated)
-        return replace(found, lost_samples=found.lost_samples + self._lost_resting)
+        lost_samples = found.lost_samples + self._lost_resting
+        return replace(found, lost_samples=lost_samples, cause=cause)
 
     def _drop_while_resting(self) -> int:
         """Returns the count up to which everything is settled."""
