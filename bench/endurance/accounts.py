@@ -1,5 +1,6 @@
 """What was said at every point of a run, side by side, and whether it adds up."""
 
+import itertools
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ def account(show: "Show") -> dict[str, Any]:
             for fault in show.faults
         ],
         "streams": {stream: _stream(show, stream) for stream in STREAMS},
-        "sender": show.sender_ledger,
+        "sender": _sender(show),
         "audio_in": show.engine.said("audio_in")[-1],
         "published": {
             kind: sum(published.get(f"{kind}/{stream}/", 0) for stream in STREAMS) for kind in KINDS
@@ -55,6 +56,16 @@ def _stream(show: "Show", stream: str) -> dict[str, Any]:
         "heard_by_witness": heard,
         "events": [event[1:] for event in show.witness.events if event[0] == stream],
     }
+
+
+def _sender(show: "Show") -> dict[str, Any]:
+    """The ledger of the life that ended well, and what the engine has of the one that was killed."""
+    gaps = [event for event in show.witness.events if event[:2] == ("sender", "gap")]
+    before = gaps[0][4] - gaps[0][2] if gaps else 0
+    (ledger,) = [line for line in show.engine.said("ledger") if line["stream"] == "sender"]
+    taken = show.sender_ledger["taken"]
+    unaccounted = ledger["captured"] - before - taken
+    return {**show.sender_ledger, "killed_taken": before, "unaccounted": unaccounted}
 
 
 def _hub(lines: list[dict[str, Any]]) -> dict[str, Any]:
@@ -109,7 +120,7 @@ def _counted(show: "Show", listener: Listener) -> dict[str, Any]:
             before += published
             continue
         before += spans[0][0]
-        for former, later in zip(spans, spans[1:], strict=False):
+        for former, later in itertools.pairwise(spans):
             away += later[0] - former[1]
     received = sum(len(numbers) for found in lives for numbers in found.values())
     lost = sum(claimed_lost(life) for life in listener.lives)

@@ -31,7 +31,11 @@ class Broker:
             raise FileNotFoundError("needs the Debian package mosquitto")
         self.port = free_port()
         self._path, self._folder = folder / "mosquitto.conf", folder
-        settings = (f"user {getpass.getuser()}", f"listener {self.port} 127.0.0.1", "allow_anonymous true")
+        settings = (
+            f"user {getpass.getuser()}",
+            f"listener {self.port} 127.0.0.1",
+            "allow_anonymous true",
+        )
         self._path.write_text("\n".join(settings) + "\n")
         self.heard: dict[str, set[int]] = {}
         self.twice = 0

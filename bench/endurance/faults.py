@@ -73,15 +73,17 @@ def _hub(show: "Show") -> None:
 
 
 def _python(show: "Show") -> None:
-    """Freeze it until the hub has found its queue full, and a little longer."""
-    before = show.hub.said("counters")[-1]["overflows"]
+    """Freeze it until the hub finds its queue full or cuts it off, and a little longer."""
+    before = show.hub.said("counters")[-1]
+
+    def given_up() -> bool:
+        now = show.hub.said("counters")[-1]
+        cut_off = now["subscriptions"] < before["subscriptions"]
+        return bool(now["overflows"] > before["overflows"] or cut_off)
+
     show.python.program.signal(signal.SIGSTOP)
     try:
-        wait_until(
-            lambda: show.hub.said("counters")[-1]["overflows"] > before,
-            max(30.0, 0.25 * show.length_s),
-            "a full queue",
-        )
+        wait_until(given_up, 30.0, "that the hub gives the frozen subscriber up")
         time.sleep(AWAY_S)
     finally:
         show.python.program.signal(signal.SIGCONT)
@@ -118,7 +120,7 @@ def plan() -> list[Fault]:
         Fault("sender", again, 0.28, _sender),
         Fault("file", "ends; SIGHUP brings another", FILE_ENDS_AT, _file),
         Fault("hub", again, 0.48, _hub),
-        Fault("python", "SIGSTOP until its queue is full", 0.58, _python),
+        Fault("python", f"SIGSTOP until {AWAY_S:g} s after the hub gave it up", 0.58, _python),
         Fault("node", again, 0.62, _node),
         Fault("c", again, 0.68, _c),
         Fault("broker", again, 0.74, _broker),

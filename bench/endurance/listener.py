@@ -24,6 +24,7 @@ def main() -> None:
     with Subscriber(
         sys.argv[1], kinds=tuple(KINDS.values()), high_water_mark=HIGH_WATER_MARK
     ) as subscriber:
+        print('{"event": "ready"}', flush=True)
         while True:
             message = subscriber.receive(0.2)
             if message is None:

@@ -112,7 +112,14 @@ class Program:
         self.process.stdout.close()
 
 
-def streamdeep(name: str, folder: Path, *arguments: object, **options: Any) -> Program:
-    """A command of ours, saying JSON lines."""
+def streamdeep(
+    name: str,
+    folder: Path,
+    *arguments: object,
+    environment: Mapping[str, str] | None = None,
+    urgent: bool = False,
+) -> Program:
+    """A command of ours, saying JSON lines; ``urgent``: before other work of this machine, where that is allowed."""
     command = [sys.executable, "-m", "streamdeep", *map(str, arguments), "--json"]
-    return Program(name, command, folder, **options)
+    before = ["nice", "-n", "-10"] if urgent else []
+    return Program(name, before + command, folder, environment)

@@ -17,7 +17,12 @@ def wave_header(rate_hz: int) -> bytes:
     """Of 16-bit mono sound without a known length."""
     form = struct.pack("<IHHIIHH", 16, 1, 1, rate_hz, 2 * rate_hz, 2, 16)
     return (
-        b"RIFF" + struct.pack("<I", UNKNOWN) + b"WAVEfmt " + form + b"data" + struct.pack("<I", UNKNOWN)
+        b"RIFF"
+        + struct.pack("<I", UNKNOWN)
+        + b"WAVEfmt "
+        + form
+        + b"data"
+        + struct.pack("<I", UNKNOWN)
     )
 
 
@@ -27,7 +32,7 @@ class Radio(http.server.BaseHTTPRequestHandler):
     rate_hz: ClassVar[int]
     sound: ClassVar[bytes]
 
-    def do_GET(self) -> None:  # noqa: N802 - its name in http.server
+    def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "audio/x-wav")
         self.end_headers()

@@ -90,15 +90,11 @@ class Show:
         self.engine = streamdeep(
             "engine", folder, "run", "--config", self.site.path, "--record", folder / "recordings",
             "--bind", "tcp://127.0.0.1:*", "--audio-in", "tcp://127.0.0.1:*",
-            environment=self.microphone.environment,
+            environment=self.microphone.environment, urgent=True,
         )  # fmt: skip
         self._killing(lambda: [self.engine])
         ready = self.engine.wait_for("ready")
-        self.endpoint = ready["endpoint"]
-        self.witness = Witness(self.endpoint)  # the sound begins when somebody listens
-        self.start_hub()
-        self._killing(lambda: self.hubs)
-        hub = self._hub_endpoint
+        self.endpoint, hub = ready["endpoint"], self._hub_endpoint
         self.python = Listener("python", listeners.python_command(hub), folder)
         self._killing(lambda: self.python.lives)
         self.node = Listener("node", node, folder)
@@ -110,10 +106,16 @@ class Show:
             "--connect", hub, "--embeddings", "json",
         )  # fmt: skip
         self._killing(lambda: [self.bridge])
+        self.bridge.wait_for("connected")
+        self.python.program.wait_for("ready")
         self.sender = Sender(folder, ready["audio_in"], 2 * length_s)
         self._killing(lambda: [self.sender.program])
-        self._began_s = time.monotonic()
+        # The sound begins when somebody listens: when all the others have done what takes time.
+        self.witness = Witness(self.endpoint)
+        self.start_hub()
+        self._killing(lambda: self.hubs)
         wait_until(lambda: set(self.witness.embeddings) == set(STREAMS), 60, "all streams")
+        self._began_s = time.monotonic()
 
     def _closing(self, part: Any) -> Any:
         self._to_close.append(part.close)
@@ -158,7 +160,9 @@ class Show:
         for listener in self.listeners:
             # What does not come is missing in the books, and shows there.
             with contextlib.suppress(TimeoutError):
-                wait_until(lambda listener=listener: self._all_came(listener), 15, "the last status")  # type: ignore[misc]
+                wait_until(
+                    lambda listener=listener: self._all_came(listener), 15, "the last status"
+                )
         time.sleep(1.0)  # the bridge's confirmations
         self.ended["bridge"] = self.bridge.end()
         self.ended["python"] = self.python.program.end()

@@ -11,9 +11,10 @@ import soundfile
 from bench.endurance.programs import ROOT, Program, streamdeep
 
 sys.path.insert(0, str(ROOT / "tests"))
-import pulse  # noqa: E402 - the private PulseAudio of the tests
+import pulse
 
 RADIO_HZ, SENDER_HZ, FILE_HZ = 22_050, 16_000, 44_100
+HOP_S = 0.4
 STREAMS = ("mic", "radio", "sender", "file")
 
 
@@ -116,7 +117,5 @@ class Site:
             "mic": 'source = "mic:pulse"',
             "radio": f'source = "{self._radio}"\nrate = {RADIO_HZ}\nchannels = 1',
         }
-        tables = [
-            f'[[streams]]\n{source}\nstream = "{name}"\n' for name, source in sources.items()
-        ]
-        self.path.write_text("hop_s = 0.2\nwait = true\n\n" + "\n".join(tables))
+        tables = [f'[[streams]]\n{source}\nstream = "{name}"\n' for name, source in sources.items()]
+        self.path.write_text(f"hop_s = {HOP_S:g}\nwait = true\n\n" + "\n".join(tables))

@@ -59,9 +59,8 @@ class Witness:
     Attributes:
         embeddings: by stream, in order.
         published: how many messages were published under each topic, by their sequence numbers.
-        events: ``(stream, event, samples, epoch)``, in order.
+        events: ``(stream, event, samples, epoch, at_sample)``, in order.
         counters: the newest ledger of each stream, as its status said.
-        sequences: what each status said of the other topics, by stream and the status' own number.
         n_statuses: ledgers checked.
         wrong: ledgers in which samples were nowhere.
     """
@@ -69,7 +68,7 @@ class Witness:
     def __init__(self, endpoint: str) -> None:
         self.embeddings: dict[str, list[Heard]] = {}
         self.published: dict[str, int] = {}
-        self.events: list[tuple[str, str, int, int]] = []
+        self.events: list[tuple[str, str, int, int, int]] = []
         self.counters: dict[str, dict[str, Any]] = {}
         self.n_statuses = 0
         self.wrong: list[str] = []
@@ -89,8 +88,15 @@ class Witness:
             if isinstance(message, EmbeddingMessage):
                 self.embeddings.setdefault(message.stream, []).append(heard(message))
             elif isinstance(message, EventMessage):
-                event = message.stream, message.event, message.n_samples, message.epoch
-                self.events.append(event)
+                self.events.append(
+                    (
+                        message.stream,
+                        message.event,
+                        message.n_samples,
+                        message.epoch,
+                        message.at_sample,
+                    )
+                )
             elif isinstance(message, StatusMessage):
                 self._check(message)
 

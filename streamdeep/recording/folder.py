@@ -33,7 +33,6 @@ class RecordingFolder:
         path: Path,
         about: Description,
         *,
-        first_sample: int = 0,
         segment_s: float = SEGMENT_S,
         segment_bytes: int = SEGMENT_BYTES,
         closed: Callable[[Segment], None] = lambda segment: None,
@@ -43,7 +42,6 @@ class RecordingFolder:
         Args:
             path: a folder that is not there yet.
             about: what will stand in it.
-            first_sample: the source's index of the first sample.
             segment_s: when a segment is long enough, in seconds of sound,
             segment_bytes: or in bytes.
             closed: told of every segment that will not change any more.
@@ -56,7 +54,7 @@ class RecordingFolder:
         self._closed = closed
         self._segment: Segment | None = None
         self._number = 0
-        self._position = first_sample  # the source's index of what comes next
+        self._position = about.first_sample  # the source's index of what comes next
         self._in_segment: Bits = 16  # what its samples needed
         self._opening: Bits = 16 if fits_flac(about.sample_rate_hz, about.n_channels) else 32
 

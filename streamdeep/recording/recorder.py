@@ -120,7 +120,9 @@ class Recorder:
 
     def record(self, stream: str, source: Source) -> RecordedSource:
         """A source that is recorded when it is played; ``stream`` is its name on the wire."""
-        return RecordedSource(source, lambda first_sample: self._begin(stream, source, first_sample))
+        return RecordedSource(
+            source, lambda first_sample: self._begin(stream, source, first_sample)
+        )
 
     def _begin(self, stream: str, source: Source, first_sample: int) -> EventQueue:
         about = Description(
@@ -130,6 +132,7 @@ class Recorder:
             n_channels=source.n_channels,
             live=source.live,
             began_utc_ns=time.time_ns(),
+            first_sample=first_sample,
             version=__version__,
         )
         queue = EventQueue(
@@ -142,7 +145,6 @@ class Recorder:
         folder = RecordingFolder(
             self._new_path(stream),
             about,
-            first_sample=first_sample,
             segment_s=self._segment_s,
             segment_bytes=self._segment_bytes,
             closed=lambda segment: self._keeper.add(segment.paths),
