@@ -223,6 +223,34 @@ def small_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
 
+def test_what_is_sent_is_recorded_and_a_name_that_comes_again_is_replayed_at_its_own_samples(
+    program, tmp_path, sound_path, model_path
+):
+    place = tmp_path / "place"
+    engine = program(
+        "run", "--audio-in", "tcp://127.0.0.1:*", "--model", model_path, *ANYWHERE, "--json", "--record", place
+    )  # fmt: skip
+    about, visits = ready(engine), []
+    listener = Listener(about["endpoint"])
+    for _ in range(2):
+        sender = program(
+            "send", sound_path, "--connect", about["audio_in"], "--stream", "hall", "--pace", "max"
+        )
+        visits.append(told(listener.until_stop()))
+        assert sender.wait(timeout=30) == 0
+    engine.terminate()
+    assert engine.wait(timeout=30) == 0
+    first, second = sorted(place.iterdir())
+    (_, again, ledger), (_, later, later_ledger) = (
+        replayed(program, path, model_path) for path in (first, second)
+    )
+    assert told(again) == visits[0] != []
+    # Epochs begin with 0 in each replay.
+    assert told(later) == [(bits, epoch - 1, *rest) for bits, epoch, *rest in visits[1]] != []
+    for found in (ledger, later_ledger):
+        assert (found["captured"], found["gap_samples"], found["unaccounted"]) == (33_000, 0, 0)
+
+
 def test_embed_takes_recordings_as_the_files_that_they_are_of(
     command, tmp_path, sound_path, model_path
 ):
