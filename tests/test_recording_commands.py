@@ -228,7 +228,8 @@ def test_what_is_sent_is_recorded_and_a_name_that_comes_again_is_replayed_at_its
 ):
     place = tmp_path / "place"
     engine = program(
-        "run", "--audio-in", "tcp://127.0.0.1:*", "--model", model_path, *ANYWHERE, "--json", "--record", place
+        "run", "--audio-in", "tcp://127.0.0.1:*", "--model", model_path, *ANYWHERE, "--wait", "--json",
+        "--record", place,
     )  # fmt: skip
     about, visits = ready(engine), []
     listener = Listener(about["endpoint"])
@@ -236,8 +237,9 @@ def test_what_is_sent_is_recorded_and_a_name_that_comes_again_is_replayed_at_its
         sender = program(
             "send", sound_path, "--connect", about["audio_in"], "--stream", "hall", "--pace", "max"
         )
-        visits.append(told(listener.until_stop()))
+        visits.append(told(listener.until_stop(last=False)))
         assert sender.wait(timeout=30) == 0
+    listener.close()
     engine.terminate()
     assert engine.wait(timeout=30) == 0
     first, second = sorted(place.iterdir())
