@@ -156,9 +156,6 @@ class NetworkSource:
             reason = "it ended"
             try:
                 found = found or self._connect()
-                if self._arrivals.began:
-                    self.n_reconnects += 1
-                    self._say("sound comes again")
                 if self._take(found):
                     return
             except _OverError:
@@ -213,7 +210,11 @@ class NetworkSource:
                 return True
             if self._started.is_set():
                 began_ns = began_ns or time.monotonic_ns()
+                returned = self._n_taken == 0 and self._arrivals.began
                 self._write(sound, began_ns if finite else None)
+                if returned:
+                    self.n_reconnects += 1
+                    self._say("sound comes again")
             sound = self._connection.receive(self._silent_s)
         return finite or (opened.n_samples is not None and self._n_taken >= opened.n_samples)
 
