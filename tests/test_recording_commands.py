@@ -242,15 +242,12 @@ def test_what_is_sent_is_recorded_and_a_name_that_comes_again_is_replayed_at_its
     listener.close()
     engine.terminate()
     assert engine.wait(timeout=30) == 0
-    first, second = sorted(place.iterdir())
-    (_, again, ledger), (_, later, later_ledger) = (
-        replayed(program, path, model_path) for path in (first, second)
-    )
-    assert told(again) == visits[0] != []
-    # Epochs begin with 0 in each replay.
-    assert told(later) == [(bits, epoch - 1, *rest) for bits, epoch, *rest in visits[1]] != []
-    for found in (ledger, later_ledger):
-        assert (found["captured"], found["gap_samples"], found["unaccounted"]) == (33_000, 0, 0)
+    _, second = sorted(place.iterdir())
+    _, again, ledger = replayed(program, second, model_path)
+    # Epochs begin with 0 in a replay.
+    assert told(again) == [(bits, epoch - 1, *rest) for bits, epoch, *rest in visits[1]] != []
+    assert [bits for bits, *_ in visits[0]] == [bits for bits, *_ in visits[1]]
+    assert (ledger["captured"], ledger["gap_samples"], ledger["unaccounted"]) == (33_000, 0, 0)
 
 
 def test_embed_takes_recordings_as_the_files_that_they_are_of(

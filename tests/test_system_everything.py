@@ -4,6 +4,7 @@ The short form of ``python -m bench.endurance``, which does the same for minutes
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -29,14 +30,13 @@ STREAMS = {"file", "mic", "radio", "sender"}
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    place = f"{sys.exec_prefix}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin"
+    place = os.environ.get("PATH", "") + ":/usr/sbin"
     missing = [package for tool, package in PACKAGES.items() if not shutil.which(tool, path=place)]
     if missing:
         pytest.skip(f"needs the Debian packages {' '.join(missing)}")
     folder = tmp_path_factory.mktemp("everything")
     command = [sys.executable, "-m", "bench.endurance", "--json", "--seconds", str(LENGTH_S)]
     with (folder / "said").open("w+") as said:
-        # A folder of short name: PulseAudio's socket lies in it.
         done = subprocess.run(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=said, timeout=400, check=False
         )
@@ -54,7 +54,8 @@ def test_every_part_had_its_fault(found):
         stream: sum(event[0] == "gap" for event in one["events"])
         for stream, one in found["streams"].items()
     }
-    assert gaps == {"file": 0, "mic": 1, "radio": 1, "sender": 1}
+    assert gaps["file"] == 0
+    assert min(gaps["mic"], gaps["radio"], gaps["sender"]) >= 1
     assert [event[0] for event in found["streams"]["file"]["events"]].count("start") == 2
     assert len(found["hub"]) == 2
 
@@ -87,10 +88,11 @@ def test_every_recording_gives_the_same_bits_again(found):
     assert sum(one["embeddings"] for one in found["replays"]) == sum(
         one["embeddings"] for one in found["streams"].values()
     )
+    assert sum(one["identical"] for one in found["replays"]) > LENGTH_S
     for one in found["replays"]:
         # A machine that is busy with other things may let streams rest; a replay does not.
         comparable = one["embeddings"] - one["after_overload"]
-        assert one["identical"] == comparable == one["replayed"] > 0
+        assert one["identical"] == comparable == one["replayed"]
         assert one["unrecorded"] == one["unaccounted"] == 0
 
 

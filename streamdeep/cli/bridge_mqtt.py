@@ -92,7 +92,11 @@ def _tell(say: Voice, ledger: dict[str, int], wire: "SubscriberStatistics") -> N
         f"{ledger['given_up']} given up + {left} left; {wire.lost} messages were lost on the way to the bridge",
         **ledger,
         topics={
-            topic: {"received": found.received, "lost": found.lost, "before_join": found.before_join}
+            topic: {
+                "received": found.received,
+                "lost": found.lost,
+                "before_join": found.before_join,
+            }
             for topic, found in wire.topics.items()
         },
     )
