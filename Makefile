@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TORCH ?= torch==2.13.0
 
-.PHONY: help demo lint test test-system bench clean
+.PHONY: help demo lint test test-system bench endurance clean
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make test-system  tests that need Debian packages or minutes; says which packages it misses"
 	@echo "make lint         ruff, ruff format, mypy --strict, import-linter"
 	@echo "make bench        every figure beside a peer or a limit, to bench/RESULTS.md (20 minutes on 2 idle cores)"
+	@echo "make endurance    ten minutes of everything at once, a fault in each part; needs what make test-system needs"
 	@echo "make clean        remove .venv and caches"
 
 .venv/bin/python:
@@ -47,6 +48,9 @@ test-system: .venv/.develop
 
 bench: .venv/.develop
 	$(BIN)/python -m bench
+
+endurance: .venv/.develop
+	$(BIN)/python -m bench.endurance --minutes 10
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -95,6 +95,7 @@ class Engine:
         source: Source,
         *,
         ring_s: float | None = None,
+        first_sample: int = 0,
         offline: bool = False,
         on_end: Callable[[], None] | None = None,
     ) -> Stream:
@@ -107,6 +108,7 @@ class Engine:
             name: on the wire; new among the streams that run.
             source: not yet started.
             ring_s: how much of its sound may wait, if not as much as of the others.
+            first_sample: the source's index of its first sample, unless the name was there before.
             offline: it is not live, so latencies mean nothing; embeddings are flagged.
             on_end: makes it a passing stream: called when all is published, and then only its ledger is kept.
 
@@ -117,7 +119,7 @@ class Engine:
             raise ConfigurationError(
                 f"two streams are called {name!r}; give each a name of its own"
             )
-        first_sample, first_epoch = self._ends.get(name, (0, 0))
+        first_sample, first_epoch = self._ends.get(name, (first_sample, 0))
         slot = self._rack.open(
             source.sample_rate_hz,
             source.n_channels,

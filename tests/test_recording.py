@@ -571,3 +571,15 @@ def test_a_stream_that_cannot_be_recorded_costs_the_others_nothing(tmp_path):
     assert (good.samples, good.unrecorded) == (500, 0)
     assert n_sounds(good.path) == 500
     assert notes[0].startswith("recording stopped: ")
+
+
+def test_a_recording_of_a_name_that_was_there_before_begins_where_the_name_ended(tmp_path):
+    with Recorder(tmp_path) as recorder:
+        ring = single_ring(9000, 2, RATE_HZ, first_sample=7000)
+        recorder.record("room", Written()).start(ring)
+        ring.write(values(500, "s16", 1), 1)
+        ring.close()
+    with Recording(recorder.results()[0].path) as recording:
+        assert recording.about.first_sample == 7000
+        assert [type(event) for event in recording.events()] == [Sound, End]
+        assert [block.start_sample for block in recording.blocks()] == [7000]

@@ -223,6 +223,33 @@ def small_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
 
+def test_what_is_sent_is_recorded_and_a_name_that_comes_again_is_replayed_at_its_own_samples(
+    program, tmp_path, sound_path, model_path
+):
+    place = tmp_path / "place"
+    engine = program(
+        "run", "--audio-in", "tcp://127.0.0.1:*", "--model", model_path, *ANYWHERE, "--wait", "--json",
+        "--record", place,
+    )  # fmt: skip
+    about, visits = ready(engine), []
+    listener = Listener(about["endpoint"])
+    for _ in range(2):
+        sender = program(
+            "send", sound_path, "--connect", about["audio_in"], "--stream", "hall", "--pace", "max"
+        )
+        visits.append(told(listener.until_stop(last=False)))
+        assert sender.wait(timeout=30) == 0
+    listener.close()
+    engine.terminate()
+    assert engine.wait(timeout=30) == 0
+    _, second = sorted(place.iterdir())
+    _, again, ledger = replayed(program, second, model_path)
+    # Epochs begin with 0 in a replay.
+    assert told(again) == [(bits, epoch - 1, *rest) for bits, epoch, *rest in visits[1]] != []
+    assert [bits for bits, *_ in visits[0]] == [bits for bits, *_ in visits[1]]
+    assert (ledger["captured"], ledger["gap_samples"], ledger["unaccounted"]) == (33_000, 0, 0)
+
+
 def test_embed_takes_recordings_as_the_files_that_they_are_of(
     command, tmp_path, sound_path, model_path
 ):

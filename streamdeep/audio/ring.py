@@ -347,6 +347,11 @@ def single_ring(
     sample_rate_hz: int,
     *,
     wake: Callable[[], None] = lambda: None,
+    first_sample: int = 0,
 ) -> Ring:
     """A ring that is alone in its array."""
-    return open_ring(RingArray(1, capacity_samples, n_channels, sample_rate_hz), wake=wake)
+    return open_ring(
+        RingArray(1, capacity_samples, n_channels, sample_rate_hz),
+        wake=wake,
+        first_sample=first_sample,
+    )

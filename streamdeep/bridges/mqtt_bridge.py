@@ -96,6 +96,18 @@ class MqttBridge:
         finally:
             self._leave()
 
+    def ledger(self) -> dict[str, int]:
+        """Where all publications are: ``taken`` is the sum of the others."""
+        pending = self._pending
+        return {
+            "taken": pending.taken,
+            "confirmed": pending.confirmed,
+            "superseded": pending.superseded,
+            "given_up": pending.given_up,
+            "waiting": len(pending),
+            "unconfirmed": pending.unconfirmed,
+        }
+
     def _open(self) -> Session:
         client_id = _client_id(self._layout.prefix)
         return Session(self._broker, client_id=client_id, will=_offline(self._layout))

@@ -1,12 +1,15 @@
 """``streamdeep bridge mqtt``: labels, events and statuses to an MQTT broker and to Home Assistant."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from streamdeep.cli.bridge_options import AsJson, Connect, Only, Voice, addresses, stop_on_signals
 from streamdeep.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from streamdeep.wire.tally import SubscriberStatistics
 
 
 def mqtt(
@@ -74,7 +77,29 @@ def mqtt(
     with Subscriber(addresses(connect), streams=stream or (), kinds=kinds) as subscriber:
         bridge = MqttBridge(subscriber, target, layout, note=say.note)
         stop_on_signals(bridge.stop)
-        bridge.run()
+        try:
+            bridge.run()
+        finally:
+            _tell(say, bridge.ledger(), subscriber.statistics())
+
+
+def _tell(say: Voice, ledger: dict[str, int], wire: "SubscriberStatistics") -> None:
+    """Where all messages and publications are at the end."""
+    left = ledger["waiting"] + ledger["unconfirmed"]
+    say.note(
+        "ledger",
+        f"{ledger['taken']} publications = {ledger['confirmed']} confirmed + {ledger['superseded']} superseded + "
+        f"{ledger['given_up']} given up + {left} left; {wire.lost} messages were lost on the way to the bridge",
+        **ledger,
+        topics={
+            topic: {
+                "received": found.received,
+                "lost": found.lost,
+                "before_join": found.before_join,
+            }
+            for topic, found in wire.topics.items()
+        },
+    )
 
 
 def _embedding_form(text: str) -> Literal["off", "raw", "json"]:

@@ -114,9 +114,12 @@ class Site:
         self._add(settings, source)
 
     def _add(self, settings: SourceSettings, source: "Source") -> None:
+        from streamdeep.recording.replay import RecordingSource
+
         name = settings.stream or default_name(source)
+        first_sample = source.first_sample if isinstance(source, RecordingSource) else 0
         heard = source if self._recorder is None else self._recorder.record(name, source)
-        self._running[settings] = self._engine.add(name, heard)
+        self._running[settings] = self._engine.add(name, heard, first_sample=first_sample)
 
     def _open(self, found: SourceSettings) -> "Source":
         from streamdeep.intake.opening import open_source

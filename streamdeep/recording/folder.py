@@ -54,7 +54,7 @@ class RecordingFolder:
         self._closed = closed
         self._segment: Segment | None = None
         self._number = 0
-        self._position = 0  # the source's index of what comes next
+        self._position = about.first_sample  # the source's index of what comes next
         self._in_segment: Bits = 16  # what its samples needed
         self._opening: Bits = 16 if fits_flac(about.sample_rate_hz, about.n_channels) else 32
 

@@ -38,6 +38,7 @@ class Description(_Part):
         n_channels: the source's.
         live: its samples came when they happened.
         began_utc_ns: Unix time when the recording began.
+        first_sample: the source's index of what was heard first: where the name ended that was there before.
         version: of the program that wrote it.
     """
 
@@ -48,6 +49,7 @@ class Description(_Part):
     n_channels: int = Field(ge=1, le=64)
     live: bool
     began_utc_ns: _Time
+    first_sample: _Count = 0
     version: str = Field(max_length=64)
 
 

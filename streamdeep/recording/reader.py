@@ -105,7 +105,7 @@ class Recording:
         Raises:
             SourceError: the recording is damaged, or holds no sample at all.
         """
-        position, n_samples = 0, 0
+        position, n_samples = self.about.first_sample, 0
         for number in self.numbers:
             with contextlib.closing(self.lines(number)) as lines:
                 opened = next(lines)
@@ -131,7 +131,12 @@ class Recording:
         Raises:
             SourceError: as in ``events``.
         """
-        ring = single_ring(block_samples, self.n_channels, self.sample_rate_hz)
+        ring = single_ring(
+            block_samples,
+            self.n_channels,
+            self.sample_rate_hz,
+            first_sample=self.about.first_sample,
+        )
 
         def all_blocks() -> Iterator[Block]:
             while (block := ring.read(block_samples)) is not None:

@@ -100,6 +100,17 @@ class Recorder:
             source: not yet started.
             on_end: told when its recording is finished, from the recorder's thread; it is then forgotten here.
         """
+        return RecordedSource(
+            source, lambda first_sample: self._begin(stream, source, first_sample, on_end)
+        )
+
+    def _begin(
+        self,
+        stream: str,
+        source: Source,
+        first_sample: int,
+        on_end: Callable[[Recorded], None] | None,
+    ) -> EventQueue:
         about = Description(
             stream=stream,
             source=source.name[:1024],
@@ -107,6 +118,7 @@ class Recorder:
             n_channels=source.n_channels,
             live=source.live,
             began_utc_ns=time.time_ns(),
+            first_sample=first_sample,
             version=__version__,
         )
         queue = EventQueue(
@@ -125,7 +137,7 @@ class Recorder:
         )
         self._tracks.append(Track(stream, queue, folder, on_end))
         self._share()
-        return RecordedSource(source, queue)
+        return queue
 
     def results(self) -> list[Recorded]:
         """What became of each stream that is not forgotten; final after ``close``."""

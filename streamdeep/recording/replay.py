@@ -25,6 +25,7 @@ class RecordingSource:
         sample_rate_hz: the recording's.
         n_channels: the recording's.
         live: False.
+        first_sample: the recording's; its stream is to begin there.
     """
 
     live = False
@@ -40,6 +41,7 @@ class RecordingSource:
         self.name = self._recording.about.stream
         self.sample_rate_hz = self._recording.about.sample_rate_hz
         self.n_channels = self._recording.about.n_channels
+        self.first_sample = self._recording.about.first_sample
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
