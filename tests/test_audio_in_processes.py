@@ -185,6 +185,7 @@ def test_a_file_that_is_sent_gives_the_embeddings_of_the_file_bit_for_bit(
     assert sent["given_up"] == sent["waiting"] == counters["gap_samples"] == 0
 
 
+@pytest.mark.system  # two engines start, and five seconds of sound take five seconds
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 def test_an_engines_restart_loses_nothing_that_the_buffer_holds(
     program, engine, listener, tmp_path, end
