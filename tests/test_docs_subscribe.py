@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import wire_engine
+import zmq
 
 from streamdeep.wire import trouble
 
@@ -65,11 +66,19 @@ def test_a_command_in_the_documentation_has_the_options_that_it_is_given(line, c
 
 def test_every_trouble_that_is_told_is_explained():
     text = (DOCS / "subscribe.md").read_text()
-    source = Path(trouble.__file__).read_text()
-    told = [
-        trouble.NOT_YET,
-        trouble.LOST,
-        *re.findall(r'return "(the .*|refused by the publisher.s allow.*)"', source),
+    mismatch, keys = (
+        zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH, zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC,
+    )  # fmt: skip
+    failures = [
+        (zmq.Event.HANDSHAKE_FAILED_AUTH, 400),
+        (zmq.Event.HANDSHAKE_FAILED_NO_DETAIL, 0),
+        (zmq.Event.HANDSHAKE_FAILED_PROTOCOL, mismatch),
+        (zmq.Event.HANDSHAKE_FAILED_PROTOCOL, keys),
     ]
+    told = {trouble.NOT_YET, trouble.LOST} | {
+        trouble.handshake_trouble(*failure, encrypted=encrypted)
+        for failure in failures
+        for encrypted in (False, True)
+    }
     assert len(told) > 6
     assert [each for each in told if f"| {each} |" not in text] == []
