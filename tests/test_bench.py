@@ -115,7 +115,7 @@ def test_streams_that_begin_apart_lose_nothing_of_what_comes_after():
     sources = [generator.source(f"noise{number}") for number in range(n_sources)]
     array = RingArray(n_sources, rate_hz, 1, rate_hz)
     for source in sources:
-        source.start(array.open())
+        source.start(open_ring(array))
     generator.run(0.08)
     n_blocks, rest = np.divmod(array.written, round(BLOCK_S * rate_hz))
     assert not rest.any()

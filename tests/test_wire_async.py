@@ -36,7 +36,7 @@ async def joined(publisher, subscriber):
 
 def test_messages_come_in_order_in_an_event_loop():
     async def run():
-        with Publisher(ANY) as publisher:
+        with Publisher(ANY, high_water_mark=200) as publisher:
             async with AsyncSubscriber(publisher.endpoint, timeout_s=20) as subscriber:
                 await joined(publisher, subscriber)
                 announce(publisher, "a")
