@@ -153,5 +153,8 @@ def report(found: dict[str, Any]) -> str:
         ),
     ]  # fmt: skip
     wrong = faults_of(found)
+    parts.append(
+        "\n".join(["What the engine noted", *(f"  {note}" for note in found["notes"]), ""])
+    )
     parts.append("Everything adds up." if not wrong else "\n".join(["WRONG:", *wrong]))
     return "\n".join(parts)
