@@ -98,7 +98,8 @@ def section(name: str, part: Mapping[str, Any]) -> Iterator[str]:
     before, after = part["load_before"], part["load_after"]
     yield (
         f"*Took {number(part['took_s'])} s; cores in use by others before {load(before)}, after {load(after)}; load average "
-        f"{load(before, 'average_1_min')} and {load(after, 'average_1_min')}.*\n"
+        f"{load(before, 'average_1_min')} and {load(after, 'average_1_min')}; commit {(part['commit'] or 'unknown')[:12]}, "
+        f"{part['when']}.*\n"
     )
 
 

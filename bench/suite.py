@@ -45,10 +45,24 @@ def run_suite(parts: Iterable[str], *, quick: bool) -> dict[str, Any]:
         found = run_part(name, quick=quick)
         took_s = time.monotonic() - began_s
         results["parts"][name] = found | {
-            "load_before": before, "load_after": load(), "took_s": took_s
+            "load_before": before, "load_after": load(), "took_s": took_s,
+            "when": results["when"], "commit": results["commit"],
         }  # fmt: skip
         print(found.get("failed", f"{took_s:.0f} s"), file=sys.stderr)
     return results
+
+
+def keep_others(results: dict[str, Any], earlier: Path) -> dict[str, Any]:
+    """With the parts of an earlier run on this machine that did not run now; ratios are taken within a part."""
+    try:
+        found = json.loads(earlier.read_text())
+        comparable = (found["machine"], found["quick"]) == (results["machine"], results["quick"])
+        parts = {name: {"when": found["when"], "commit": found["commit"]} | part
+                 for name, part in found["parts"].items()} if comparable else {}  # fmt: skip
+    except (OSError, ValueError, KeyError, AttributeError):
+        parts = {}
+    parts |= results["parts"]
+    return {**results, "parts": {name: parts[name] for name in PARTS if name in parts}}
 
 
 def run_part(name: str, *, quick: bool) -> dict[str, Any]:

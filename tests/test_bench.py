@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamdeep.audio.generator import BLOCK_S, FEWEST_GROUPS, Generator
-from streamdeep.audio.ring import RingArray
+from streamdeep.audio.ring import open_ring
+from streamdeep.audio.ring_array import RingArray
 from streamdeep.bench.child import BenchError, Child
 from streamdeep.bench.search import BISECTIONS, search
 from streamdeep.bench.trial import latency
@@ -26,7 +27,8 @@ CAPACITY = 40
 def opened(n_rings, woken):
     array = RingArray(n_rings, CAPACITY, 2, 1000)
     return array, [
-        array.open(wake=lambda number=number: woken.append(number)) for number in range(n_rings)
+        open_ring(array, wake=lambda number=number: woken.append(number))
+        for number in range(n_rings)
     ]
 
 
@@ -85,7 +87,7 @@ def test_the_generator_writes_every_source_at_the_pace_of_live_sound_and_none_af
     sources = [generator.source(f"noise{number}") for number in range(n_sources)]
     array = RingArray(n_sources, rate_hz, 2, rate_hz)
     for source in sources:
-        source.start(array.open())
+        source.start(open_ring(array))
     sources[3].stop()
     began_s = time.monotonic()
     generator.run(0.03)

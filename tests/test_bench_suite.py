@@ -13,7 +13,7 @@ from bench.goals import GOALS, Goal, judged
 from bench.measure import Rounds, Spread, in_rounds, number
 from bench.record import Part, Picture, Series, Table
 from bench.report import markdown, write
-from bench.suite import PARTS
+from bench.suite import PARTS, keep_others
 
 QUIET = {"average_1_min": 0.1, "busy_cores": 0.0}
 BUSY = {"average_1_min": 2.0, "busy_cores": 1.5}
@@ -29,7 +29,9 @@ def results(parts, load=QUIET):
         "versions": {"python": "3.11.0"},
         "quick": False,
         "parts": {
-            name: part | {"load_before": load, "load_after": QUIET, "took_s": 1.0}
+            name: part
+            | {"load_before": load, "load_after": QUIET, "took_s": 1.0}
+            | {"when": "2030-01-01T00:00:00+00:00", "commit": "0123456789abcdef"}
             for name, part in parts.items()
         },
     }
@@ -104,6 +106,19 @@ def test_everything_is_written_into_one_folder(tmp_path):
     assert path == tmp_path / "RESULTS.md"
     assert json.loads((tmp_path / "results.json").read_text()) == given
     assert (tmp_path / "pictures" / "bars.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_parts_that_run_alone_leave_the_others_of_the_same_machine_as_they_were(tmp_path):
+    earlier = results({"frontend": frontend(1.6), "wire": frontend(2.0)})
+    (tmp_path / "results.json").write_text(json.dumps(earlier))
+    now = results({"wire": frontend(3.0)}) | {"when": "2030-02-02T00:00:00+00:00"}
+    kept = keep_others(now, tmp_path / "results.json")
+    assert list(kept["parts"]) == ["frontend", "wire"]
+    assert kept["parts"]["frontend"] == json.loads(json.dumps(earlier["parts"]["frontend"]))
+    assert kept["parts"]["wire"] == now["parts"]["wire"]
+    elsewhere = now | {"machine": now["machine"] | {"cpu": "another"}}
+    assert list(keep_others(elsewhere, tmp_path / "results.json")["parts"]) == ["wire"]
+    assert keep_others(now, tmp_path / "nothing.json") == now
 
 
 def test_goals_belong_to_parts_and_no_two_read_the_same_figure():

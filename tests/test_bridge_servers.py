@@ -44,6 +44,7 @@ from streamdeep.records import Flag
 from streamdeep.wire.subscriber import Subscriber
 from streamdeep.wire.tally import SubscriberStatistics
 from streamdeep.wire.topics import KINDS
+from streamdeep.wire.trouble import ConnectionState
 
 S = 1_000_000_000
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "bridges.md"
@@ -413,7 +414,11 @@ def test_clients_are_told_when_the_server_ends(station):
 
 def statistics_of(**topics):
     return SubscriberStatistics(
-        topics=topics, bad={"header": 2}, held=0, unexplained={}, renewals=1
+        topics=topics,
+        bad={"header": 2},
+        held=0,
+        unexplained={},
+        connections=[ConnectionState("tcp://127.0.0.1:5757", True, "", renewals=1)],
     )
 
 
@@ -484,7 +489,7 @@ def test_a_counter_of_loss_does_not_fall_when_a_message_comes_after_all(station)
     with Subscriber(station.engine.endpoint, kinds=KINDS) as subscriber:
         topic = "embedding/room/"
         gauges.take(a_status(), 0)
-        counted = subscriber._tally._counter(topic)
+        counted = subscriber._tally._counter(topic, "room", utc_ns=0)
         counted.take(session=bytes(16), sequence=0)
         counted.announce(session=bytes(16), last_sequence=3)
         gauges.tick(0, subscriber.statistics())

@@ -42,7 +42,7 @@ def lost(name, count):
         session_changes=0, age_s=None, clock_offset_bound_s=None,
     )  # fmt: skip
     return SubscriberStatistics(
-        topics={f"embedding/{name}/": topic}, bad={}, held=0, unexplained={}, renewals=0
+        topics={f"embedding/{name}/": topic}, bad={}, held=0, unexplained={}, connections=()
     )
 
 

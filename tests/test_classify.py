@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 import zmq
-from tiny import RATE_HZ, noise, tiny_model
+from tiny import RATE_HZ, noise, tiny_content, tiny_model
 
 from streamdeep.cli.classify_settings import settings_from
 from streamdeep.heads.decision import Decider
@@ -26,9 +26,8 @@ from streamdeep.records import Block
 PLAN = {"smoothing_s": 0.3, "on": 0.6, "off": 0.45, "min_on_s": 0.2, "min_off_s": 0.1}
 
 
-@pytest.fixture
-def start():
-    """Start programs; whatever still runs at the end of the test is killed."""
+def started_programs():
+    """Start programs; whatever still runs at the end is killed."""
     started = []
 
     def run(*arguments):
@@ -41,6 +40,10 @@ def start():
     for process in started:
         process.kill()
         process.communicate()
+
+
+start = pytest.fixture(started_programs)
+start_for_all = pytest.fixture(started_programs, scope="module")
 
 
 @pytest.fixture
@@ -176,26 +179,45 @@ def test_what_is_published_and_written_is_what_was_decided(
     ]
 
 
-@pytest.fixture
-def running(start, tmp_path, model_path):
-    """An engine on ten minutes of noise in real time, and a classifier that hears it all as one class."""
-    path = tmp_path / "long.wav"
-    soundfile.write(path, noise(RATE_HZ * 600), RATE_HZ)
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    """Ten minutes of noise, a model, and a head that hears it all as one class."""
+    folder = tmp_path_factory.mktemp("long")
+    soundfile.write(folder / "long.wav", noise(RATE_HZ * 600), RATE_HZ)
+    (folder / "tiny.onnx").write_bytes(tiny_content())
     bias = np.array([5.0, 0.0])
     write_linear_head(
-        tmp_path / "hum.onnx", np.zeros((2, 63)), bias, ("hum", "b"), tiny_model().digest
+        folder / "hum.onnx", np.zeros((2, 63)), bias, ("hum", "b"), tiny_model().digest
     )
-    labels_at, out = f"ipc://{tmp_path}/labels", tmp_path / "sounds.jsonl"
-    engine = start(
-        "run", path, "--model", model_path, "--bind", f"ipc://{tmp_path}/engine", "--stream", "room", "--json"
+    return folder
+
+
+def an_engine(start, folder, bind):
+    """On this noise, in real time."""
+    return start(
+        "run", folder / "long.wav", "--model", folder / "tiny.onnx", "--bind", bind, "--stream", "room", "--json"
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def engine(start_for_all, long):
+    """One for several tests, and where it publishes."""
+    bind = f"ipc://{long}/engine"
+    return an_engine(start_for_all, long, bind), bind
+
+
+@pytest.fixture
+def running(start, tmp_path, long, engine):
+    """An engine, and a classifier that has heard something of it."""
+    process, engine_at = engine
+    labels_at, out = f"ipc://{tmp_path}/labels", tmp_path / "sounds.jsonl"
     classifier = start(
-        "classify", "--head", tmp_path / "hum.onnx", "--connect", f"ipc://{tmp_path}/engine",
+        "classify", "--head", long / "hum.onnx", "--connect", engine_at,
         "--publish", labels_at, "--out", out, "--smoothing-s", "0",
     )  # fmt: skip
     classifier.stderr.readline()
     assert json.loads(classifier.stdout.readline())["decision"] == "hum"
-    return engine, classifier, labels_at, out
+    return process, classifier, labels_at, out
 
 
 def told_in(out):
@@ -217,18 +239,21 @@ def test_a_signal_ends_what_goes_on_in_order(running, number):
 
 
 def test_a_joiner_hears_from_one_message_what_goes_on(running):
-    engine, classifier, labels_at, _ = running
-    engine.send_signal(signal.SIGSTOP)  # from now on nothing new can be said
-    while classifier.stdout in select(classifier.stdout):
-        os.read(classifier.stdout.fileno(), 65_536)
-    socket = listen(labels_at)
-    ((_, message),) = received(socket, 1)
-    socket.close(0)
+    process, classifier, labels_at, out = running
+    process.send_signal(signal.SIGSTOP)  # from now on nothing new can be said
+    try:
+        while classifier.stdout in select(classifier.stdout):
+            os.read(classifier.stdout.fileno(), 65_536)
+        socket = listen(labels_at)
+        ((_, message),) = received(socket, 1)
+        socket.close(0)
+    finally:
+        process.send_signal(signal.SIGCONT)
     assert message["flags"] & 32
     assert message["label"] == "hum"
     (sound,) = message["sounds"]
     assert sound["state"] in ("start", "on")
-    assert sound["start_sample"] == 0
+    assert sound["start_sample"] == told_in(out)[0]["start_sample"]
 
 
 def select(stream, timeout_s=1.0):
@@ -237,25 +262,23 @@ def select(stream, timeout_s=1.0):
     return operating_system.select([stream], [], [], timeout_s)[0]
 
 
-def test_an_engine_that_was_killed_ends_its_sounds(running, tmp_path):
-    engine, classifier, _, out = running
-    classifier.send_signal(signal.SIGTERM)
-    classifier.communicate(timeout=10)
+def test_an_engine_that_was_killed_ends_its_sounds(start, tmp_path, long):
+    bind, out = f"ipc://{tmp_path}/engine", tmp_path / "sounds.jsonl"
+    process = an_engine(start, long, bind)
     config = tmp_path / "classify.toml"
     config.write_text(
-        f'head = "{tmp_path}/hum.onnx"\nconnect = ["ipc://{tmp_path}/engine"]\nout = ["{out}"]\n'
+        f'head = "{long}/hum.onnx"\nconnect = ["{bind}"]\nout = ["{out}"]\n'
         "[decision]\nhold_s = 0.5\n"
     )
-    command = [sys.executable, "-m", "streamdeep", "classify", "--config", str(config)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as second:
-        second.stdout.readline()
-        engine.kill()
-        while told_in(out)[-1]["reason"] != "silent":
-            assert second.poll() is None
-            select(second.stdout, 0.1)
-        second.send_signal(signal.SIGTERM)
-        second.communicate(timeout=10)
+    classifier = start("classify", "--config", config)
+    classifier.stdout.readline()
+    process.kill()
+    while not (told := told_in(out)) or told[-1]["reason"] != "silent":
+        assert classifier.poll() is None
+        select(classifier.stdout, 0.1)
+    classifier.send_signal(signal.SIGTERM)
+    classifier.communicate(timeout=10)
+    assert classifier.returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -267,7 +290,7 @@ def test_an_engine_that_was_killed_ends_its_sounds(running, tmp_path):
         (["--threshold", "Dog bark=loud"], "must be LABEL=ON"),
         (["--threshold", "Dog=0.5"], "no class 'Dog'; the nearest is 'Dog bark'"),
         (["--out", "labels.xml"], "must end in .txt"),
-        (["--publish", "tcp://0.0.0.0:7000"], "other machines could listen"),
+        (["--publish", "tcp://0.0.0.0:7000"], "other machines could connect"),
         (["--publish", "here"], "must begin with tcp://"),
     ],
 )

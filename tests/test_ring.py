@@ -7,7 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from streamdeep.audio.ring import RingArray, single_ring
+from streamdeep.audio.ring import open_ring, single_ring
+from streamdeep.audio.ring_array import RingArray
 
 CAPACITY = 50
 
@@ -91,7 +92,8 @@ class Heard:
 
 
 def test_who_listens_in_is_told_what_was_taken_refused_and_lost_and_of_the_end_once():
-    rings = [(array := RingArray(2, 4, 1, 1000)).open(), array.open()]
+    array = RingArray(2, 4, 1, 1000)
+    rings = [open_ring(array), open_ring(array)]
     rings[0].listen(heard := Heard())
     samples = np.arange(6, dtype=np.float32)[:, None]
     array.write(rings, samples[:3], 3_000_000)  # the call that writes into many rings

@@ -26,6 +26,8 @@ from streamdeep.records import Block
 
 pytestmark = pytest.mark.system
 PATIENCE_S = 60
+STOPPED_S = 20
+"""Two seconds, and what a busy machine makes of Python's end; who waits for a frozen server never ends."""
 
 
 @pytest.fixture
@@ -103,7 +105,7 @@ class Engine:
         """Stop it; its ledger, how long that took."""
         began = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(timeout=30)
+        code = self._process.wait(timeout=PATIENCE_S)
         took_s = time.monotonic() - began
         for reader in self._readers:
             reader.join()
@@ -302,7 +304,7 @@ def test_a_microphone_comes_back_and_what_was_lost_is_counted(
     record_property("noticed_s", round(noticed_s, 3))
     record_property("stopped_s", round(stopped_s, 3))
     assert noticed_s < within_s
-    assert stopped_s < 5
+    assert stopped_s < STOPPED_S
     (gap,) = engine.events("gap")
     assert gap["estimated"]
     assert gap["reason"].endswith(f"samples lost: {cause}")
@@ -334,7 +336,7 @@ def test_a_server_that_stays_frozen_hinders_neither_the_return_nor_the_end(serve
         freeze(server, speaker)
         engine.receive_until(lambda: len(engine.notes("the capture stalled")) == 2, "the note")
         ledger, stopped_s = engine.end()
-    assert stopped_s < 5
+    assert stopped_s < STOPPED_S
     assert ledger["unaccounted"] == ledger["in_flight"] == 0
 
 

@@ -12,7 +12,8 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeep.audio.ring import Ring, RingArray
+from streamdeep.audio.ring import Ring, open_ring
+from streamdeep.audio.ring_array import RingArray
 
 BLOCK_S = 0.01
 FEWEST_GROUPS = 8
@@ -95,7 +96,7 @@ class Generator:
         self._began_ns = 0
         # Compiled now and not under way: that takes seconds on a new machine.
         spare = RingArray(1, 1, self._n_channels, self._sample_rate_hz)
-        spare.write([spare.open()], np.zeros((1, self._n_channels), np.float32), 0)
+        spare.write([open_ring(spare)], np.zeros((1, self._n_channels), np.float32), 0)
 
     def source(self, name: str) -> NoiseSource:
         """One more source; before ``run``."""

@@ -111,16 +111,18 @@ class MicrophoneSource:
 
     def stop(self) -> None:
         """Stop capturing and close the device; what hangs is left behind."""
+        until_s = time.monotonic() + CLOSE_LIMIT_S
         with self._switching:
             self._stopping.set()
             opening, self._opening = self._opening, None
         self._attention.set()
-        if opening is not None:
-            self._end(opening)
-            self._ring.close()
+        if opening is None:
+            return
+        self._end(opening)
+        self._ring.close()
         if self._guarding is not None:
             # It may have a capture of its own open; a program must not end before that is closed.
-            self._guarding.join(CLOSE_LIMIT_S)
+            self._guarding.join(max(0.0, until_s - time.monotonic()))
 
     def _take(self, samples: NDArray[np.float32], captured_ns: int, loss: Loss | None) -> None:
         """Put a block into the ring; called by one capture at a time, on PortAudio's thread."""

@@ -3,8 +3,8 @@
 One writer and one reader a ring, no lock: the writer may be an audio callback, which must never wait for
 anybody. Each side owns its counters and only reads the other's; data is copied before the counter that
 announces it moves. When a ring is full, new samples are refused, and the refusal is counted and shows as a
-jump: what was read is never torn, and the loss is exact. Rings of one shape lie side by side in a
-:class:`RingArray`, so that one compiled call can look at the samples of a thousand streams.
+jump: what was read is never torn, and the loss is exact. Not here: memory and counters
+(:mod:`streamdeep.audio.ring_array`).
 
 Why not overwrite the oldest: the reader could then be in the middle of what the writer overwrites, and
 in Python there is no cheap way to tell. After a stall the reader catches up a hundred times faster than
@@ -13,109 +13,15 @@ real time, so old samples do not stay in the way.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeep.audio.ring_array import RingArray
 from streamdeep.audio.tap import Tap
-from streamdeep.frontend.kernels.rings import fill_rings
 from streamdeep.records import Block
-
-
-class RingArray:
-    """Memory and counters of some rings of one shape; row ``slot`` of everything belongs to one ring.
-
-    Counts are of samples that went into a ring since it was opened; sample ``count`` lies at
-    ``count % capacity_samples``.
-
-    Attributes:
-        samples: ``(slots, capacity, channels)`` float32. Memory that was never written costs nothing.
-        written: ``(slots,)`` int64, the writer's: how many went in.
-        read: ``(slots,)`` int64, the reader's: how many are done with; their places may be overwritten.
-        wanted: ``(slots,)`` int64, the reader's: it wants to be woken when so many went in.
-        clocks: ``(slots, 2)`` int64, the writer's: a count, and the monotonic time when the sample before it
-            was captured.
-        late_ns: ``(slots,)`` int64, the writer's: how long after their capture samples come here; 0 for sound
-            from this machine. Who waits for them is not late himself.
-        missing: ``(slots,)`` int64, the writer's: samples lost since the last one that went in.
-        jumps: ``(slots,)`` int64, the writer's: how many times samples were lost.
-        passed: ``(slots,)`` int64, the reader's: how many of these it has told of.
-        closed: ``(slots,)`` bool, the writer's: no more samples will come.
-        waiting: ``(slots,)`` bool, the writer's: it waits for room.
-        tapped: somebody listens in on one of the rings.
-    """
-
-    def __init__(
-        self, n_slots: int, capacity_samples: int, n_channels: int, sample_rate_hz: int
-    ) -> None:
-        self.capacity_samples = capacity_samples
-        self.n_channels = n_channels
-        self.sample_rate_hz = sample_rate_hz
-        self.samples = np.zeros((n_slots, capacity_samples, n_channels), dtype=np.float32)
-        self.written = np.zeros(n_slots, dtype=np.int64)
-        self.read = np.zeros(n_slots, dtype=np.int64)
-        self.wanted = np.zeros(n_slots, dtype=np.int64)
-        self.clocks = np.zeros((n_slots, 2), dtype=np.int64)
-        self.late_ns = np.zeros(n_slots, dtype=np.int64)
-        self.missing = np.zeros(n_slots, dtype=np.int64)
-        self.jumps = np.zeros(n_slots, dtype=np.int64)
-        self.passed = np.zeros(n_slots, dtype=np.int64)
-        self.closed = np.zeros(n_slots, dtype=np.bool_)
-        self.waiting = np.zeros(n_slots, dtype=np.bool_)
-        self.tapped = False
-        self._free = deque(range(n_slots))
-
-    @property
-    def full(self) -> bool:
-        """Whether every slot is taken."""
-        return not self._free
-
-    def open(self, *, wake: Callable[[], None] = lambda: None, first_sample: int = 0) -> "Ring":
-        """Take a slot.
-
-        Args:
-            wake: called by the writer when what the reader wants is there; must not block.
-            first_sample: the source's index of the first sample that will go in.
-        """
-        slot = self._free.popleft()
-        for counters in (
-            self.written, self.read, self.wanted, self.late_ns, self.missing, self.jumps, self.passed,
-        ):  # fmt: skip
-            counters[slot] = 0
-        self.clocks[slot] = 0
-        self.closed[slot] = self.waiting[slot] = False
-        return Ring(self, slot, wake, first_sample)
-
-    def write(
-        self, rings: Sequence["Ring"], samples: NDArray[np.float32], captured_ns: int
-    ) -> None:
-        """Put the same samples into several rings, as :meth:`Ring.write` into each; without the GIL.
-
-        Args:
-            rings: of this array, each once; all written by the caller's thread.
-            samples: ``(samples, channels)`` float32; copied.
-            captured_ns: monotonic time of the last sample.
-        """
-        slots, n_samples = np.array([ring.slot for ring in rings], dtype=np.int64), len(samples)
-        written = self.written[slots]
-        free = self.capacity_samples - (written - self.read[slots])
-        lossy = (free < n_samples).any() or self.missing[slots].any()
-        if n_samples == 0 or lossy or self.tapped:
-            for ring in rings:
-                ring.write(samples, captured_ns)
-            return
-        fill_rings(self.samples, slots, written, np.ascontiguousarray(samples))
-        self.clocks[slots] = np.stack((written + n_samples, np.full_like(written, captured_ns)), 1)
-        self.written[slots] = written + n_samples
-        due = np.flatnonzero(written + n_samples >= self.wanted[slots]).tolist()
-        for wake in dict.fromkeys(rings[index].wake for index in due):  # most share one
-            wake()
-
-    def release(self, slot: int) -> None:
-        """Give a slot back; nobody may write to it any more, see :meth:`Ring.leave`."""
-        self._free.append(slot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,6 +328,19 @@ class Ring:
         row[: len(samples) - head] = samples[head:]
 
 
+def open_ring(
+    array: RingArray, *, wake: Callable[[], None] = lambda: None, first_sample: int = 0
+) -> Ring:
+    """A ring in a free slot of an array.
+
+    Args:
+        array: not full.
+        wake: called by the writer when what the reader wants is there; must not block.
+        first_sample: the source's index of the first sample that will go in.
+    """
+    return Ring(array, array.take(), wake, first_sample)
+
+
 def single_ring(
     capacity_samples: int,
     n_channels: int,
@@ -431,6 +350,8 @@ def single_ring(
     first_sample: int = 0,
 ) -> Ring:
     """A ring that is alone in its array."""
-    return RingArray(1, capacity_samples, n_channels, sample_rate_hz).open(
-        wake=wake, first_sample=first_sample
+    return open_ring(
+        RingArray(1, capacity_samples, n_channels, sample_rate_hz),
+        wake=wake,
+        first_sample=first_sample,
     )

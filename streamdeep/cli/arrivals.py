@@ -1,5 +1,6 @@
 """Streams that come by themselves: what senders ship becomes streams of the engine, while it runs."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 from streamdeep.cli.run_settings import RunSettings
@@ -7,10 +8,13 @@ from streamdeep.cli.site import RINGS_BYTES
 from streamdeep.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from streamdeep.audio.source import Source
     from streamdeep.engine import Engine
     from streamdeep.intake.reception import ReceptionStatistics
     from streamdeep.intake.remote import RemoteSource
     from streamdeep.recording.recorder import Recorder
+    from streamdeep.recording.track import Recorded
+    from streamdeep.wire.gate import Guard
 
 
 class Arrivals:
@@ -18,19 +22,30 @@ class Arrivals:
 
     Args:
         settings: with ``audio_in`` or without.
-        recorder: records every stream, if there is one.
+        guard: encrypt, and let in only those whom it allows.
+        recorder: records every stream that comes, if there is one.
+        recorded: told what became of each recording when its stream has ended.
 
     Attributes:
         endpoint: where senders connect to; None if nothing is taken in.
 
     Raises:
-        ConfigurationError: the address is malformed, or not local and not ``insecure``.
+        ConfigurationError: the address is malformed, or not local and neither ``insecure`` nor guarded.
         BindError: the address cannot be had.
     """
 
-    def __init__(self, settings: RunSettings, recorder: "Recorder | None" = None) -> None:
-        self._audio_in = None
+    def __init__(
+        self,
+        settings: RunSettings,
+        *,
+        guard: "Guard | None" = None,
+        recorder: "Recorder | None" = None,
+        recorded: "Callable[[Recorded], None]" = lambda _: None,
+    ) -> None:
         self._recorder = recorder
+        self._recorded = recorded
+        self._here: set[str] = set()  # streams that came and have not ended
+        self._audio_in = None
         self.endpoint: str | None = None
         if settings.audio_in is None:
             return
@@ -44,6 +59,7 @@ class Arrivals:
             insecure=settings.insecure,
             limits=Limits(most_streams=wanted.most_streams, silent_s=wanted.silent_s),
             admit=self._admit,
+            guard=guard,
         )
         self.endpoint = self._audio_in.endpoint
 
@@ -70,30 +86,34 @@ class Arrivals:
         self._engine.post(lambda: self._add(name, source))
 
     def _add(self, name: str, source: "RemoteSource") -> None:
-        from streamdeep.intake.remote import RemoteSource
-        from streamdeep.recording.recorded import RecordedSource
-
         if self._engine.stopping:
             return  # its sender is told where to begin with the next engine
         for stream in self._engine.streams:
             if stream.name == name and not stream.ended:
-                other = stream.source
-                if isinstance(other, RecordedSource):
-                    other = other.source
-                if isinstance(other, RemoteSource):
+                if name in self._here:
                     # It ends, and has yet to publish its last.
                     self._engine.post(lambda: self._add(name, source))
                 else:
                     source.turn_away(f"this engine has a source of its own called {name!r}")
                 return
         bytes_per_s = 4 * source.n_channels * source.sample_rate_hz
+        heard: Source = source
+        if self._recorder is not None:
+            heard = self._recorder.record(name, source, on_end=self._recorded)
         try:
             self._engine.add(
                 name,
-                source if self._recorder is None else self._recorder.record(name, source),
+                heard,
                 ring_s=min(10.0, max(1.0, self._ring_bytes / bytes_per_s)),
                 offline=not source.live,
-                on_end=source.end,
+                on_end=lambda: self._end(name, source),
             )
         except ConfigurationError as error:
             source.turn_away(str(error))
+            heard.stop()
+        else:
+            self._here.add(name)
+
+    def _end(self, name: str, source: "RemoteSource") -> None:
+        self._here.discard(name)
+        source.end()

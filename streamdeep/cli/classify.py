@@ -181,12 +181,9 @@ def _label(
             for one in labeller.flush():
                 outlets.take(one)
             statistics = subscriber.statistics()
-            books = [
-                book for name, book in statistics.topics.items() if name.startswith("embedding/")
-            ]
             errors.print(
-                f"{sum(book.received for book in books)} embeddings received, "
-                f"{sum(book.lost for book in books)} lost on the wire"
+                f"{statistics.received_of('embedding')} embeddings received, "
+                f"{statistics.lost_of('embedding')} lost on the wire"
             )
             for connection in statistics.connections:
                 if connection.trouble:

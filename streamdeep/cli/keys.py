@@ -1,4 +1,4 @@
-"""``streamdeep keys``: a pair of keys, for publishers that encrypt and those who may listen to them."""
+"""``streamdeep keys``: a pair of keys, for engines that encrypt and those who may listen and send to them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,8 +18,8 @@ def keys(
 ) -> None:
     """Make a pair of keys: NAME.key to give away, NAME.key_secret to keep.
 
-    Publisher: run --identity engine.key_secret --allow FOLDER, with the listeners' .key files in it.
-    Listener: --connect tcp://host:5757?server-key=engine.key --identity me.key_secret.
+    Engine: run --identity engine.key_secret --allow FOLDER, with the .key files of listeners and senders in it.
+    Listener, sender: --connect tcp://host:5757?server-key=engine.key --identity me.key_secret.
 
     Example: streamdeep keys me
     """

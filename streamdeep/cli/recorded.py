@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from streamdeep.recording.recorder import Recorded, Recorder
+    from streamdeep.recording.recorder import Recorder
+    from streamdeep.recording.track import Recorded
 
 
 def recorder_for(

@@ -1,31 +1,22 @@
 """``streamdeep run``: sound in, embeddings out on the wire, until the sound ends or a signal comes."""
 
-import json
 import signal
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from streamdeep.audio.selection import parse_selection
 from streamdeep.cli.arrivals import Arrivals
-from streamdeep.cli.ledgers import as_dict, show_ledger, show_ledgers
-from streamdeep.cli.recorded import describe_recorded, recorded_as_dict, recorder_for
+from streamdeep.cli.recorded import recorder_for
 from streamdeep.cli.run_settings import RunSettings, settings_from
+from streamdeep.cli.run_voice import Voice
 from streamdeep.cli.site import Site
 from streamdeep.config import hop_frames_from_seconds, length_frames_from_seconds
 from streamdeep.errors import StreamdeepError
 from streamdeep.providers import ProviderName
-from streamdeep.records import Ledger
-
-if TYPE_CHECKING:
-    from streamdeep.intake.reception import ReceptionStatistics
-    from streamdeep.recording.recorder import Recorded
 
 
 def register(app: typer.Typer) -> None:
@@ -116,7 +107,8 @@ def run(
         ),
     ] = None,
     allow: Annotated[
-        Path | None, typer.Option(help="Folder with the public keys of those who may listen.")
+        Path | None,
+        typer.Option(help="Folder with the public keys of those who may listen and send."),
     ] = None,
     record: Annotated[
         Path | None,
@@ -184,7 +176,7 @@ def run_settings(read: Callable[[], RunSettings], *, reloadable: bool, as_json: 
     from streamdeep.wire.gate import Guard
     from streamdeep.wire.publisher import Publisher
 
-    say, settings = _Voice(as_json=as_json), read()
+    say, settings = Voice(as_json=as_json), read()
     if not are_compiled():
         say.note(
             "compiling", "the first start on this machine compiles the front-end: some seconds"
@@ -204,6 +196,7 @@ def run_settings(read: Callable[[], RunSettings], *, reloadable: bool, as_json: 
     )
     warm_up(frontend)
     offline = settings.pace == "max"
+    guard = Guard.load(settings.identity, settings.allow)
     with (
         Publisher(
             settings.bind,
@@ -211,9 +204,11 @@ def run_settings(read: Callable[[], RunSettings], *, reloadable: bool, as_json: 
             lossless=offline,
             # Streams that began together end their segments together.
             high_water_mark=max(64, 4 * (len(settings.sources) + settings.most_arrivals)),
-            guard=Guard.load(settings.identity, settings.allow),
+            guard=guard,
         ) as publisher,
-        Arrivals(settings, recorder) as arrivals,
+        Arrivals(
+            settings, guard=guard, recorder=recorder, recorded=lambda one: say.recorded([one])
+        ) as arrivals,
     ):
         engine = Engine(
             model,
@@ -266,69 +261,3 @@ def stop_on_signals(stop: Callable[[], object]) -> None:
 
     signal.signal(signal.SIGINT, handle)
     signal.signal(signal.SIGTERM, handle)
-
-
-class _Voice:
-    """What ``run`` says: sentences on standard error, or JSON lines on standard output."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self._json = as_json
-        self._console = Console(stderr=True, highlight=False)
-
-    def _line(self, **fields: object) -> None:
-        typer.echo(json.dumps({"time_utc_ns": time.time_ns(), **fields}))
-
-    def ready(
-        self, endpoint: str, streams: list[str], model: str, digest: str, audio_in: str | None
-    ) -> None:
-        if self._json:
-            first = {"stream": streams[0]} if streams else {}
-            also = {"audio_in": audio_in} if audio_in else {}
-            self._line(
-                event="ready", endpoint=endpoint, **first, streams=streams, model=model, digest=digest,
-                **also,
-            )  # fmt: skip
-            return
-        more = f" and {len(streams) - 1} more" if len(streams) > 1 else ""
-        what = streams[0] if streams else "what is sent here"
-        self._console.print(
-            f"publishing [bold]{what}[/]{more} on [bold]{endpoint}[/] with {model} ({digest[:16]})"
-        )
-        if audio_in:
-            self._console.print(f"send sound with: streamdeep send mic --connect {audio_in}")
-        self._console.print("listen with: streamdeep classify --connect " + endpoint)
-
-    def note(self, event: str, message: str) -> None:
-        if self._json:
-            self._line(event=event, message=message)
-        else:
-            self._console.print(message)
-
-    def arrivals(self, statistics: "ReceptionStatistics | None") -> None:
-        if statistics is None:
-            return
-        counts: dict[str, Any] = asdict(statistics)
-        if self._json:
-            self._line(event="audio_in", **counts)
-            return
-        turned_away = counts.pop("refused") | counts.pop("bad")
-        told = [f"{count} {name.replace('_', ' ')}" for name, count in counts.items()]
-        told += [f"{count} refused: {word}" for word, count in turned_away.items()]
-        self._console.print(f"sent here: {', '.join(told)}")
-
-    def recorded(self, results: "Iterable[Recorded]") -> None:
-        for result in results:
-            if self._json:
-                self._line(event="recorded", **recorded_as_dict(result))
-            else:
-                self._console.print(describe_recorded(result), soft_wrap=True)
-
-    def ledgers(self, ledgers: dict[str, Ledger]) -> None:
-        if self._json:
-            for name, ledger in ledgers.items():
-                self._line(event="ledger", stream=name, **as_dict(ledger))
-        elif len(ledgers) == 1:
-            for name, ledger in ledgers.items():
-                show_ledger(self._console, name, ledger)
-        else:
-            show_ledgers(self._console, ledgers)

@@ -64,8 +64,8 @@ class RunSettings(Strict):
         early_s: after how many seconds a segment also gives an early embedding.
         pace: of files.
         insecure: allow to publish, or to listen for sound, where other machines reach it, in clear text.
-        identity: our ``.key_secret`` file, to publish encrypted.
-        allow: folder with the public keys of those who may then read.
+        identity: our ``.key_secret`` file, to publish and to take sound in encrypted.
+        allow: folder with the public keys of those who may then listen and send.
         wait: start files only when somebody listens; None does so at ``pace`` max.
         record: also record every source, into a folder here; None records nothing.
         keep_hours: delete recorded segments that are older.

@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Literal
 
@@ -28,6 +29,13 @@ def send(
     connect: Annotated[
         str, typer.Option(envvar="STREAMDEEP_AUDIO_IN", help="The engine's --audio-in.")
     ] = "tcp://127.0.0.1:5758",
+    identity: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="STREAMDEEP_IDENTITY",
+            help="Our .key_secret, for an engine that encrypts: --connect ADDRESS?server-key=FILE.",
+        ),
+    ] = None,
     stream: Annotated[
         str | None,
         typer.Option(envvar="STREAMDEEP_STREAM", help="Name on the wire. [default: host.source]"),
@@ -65,10 +73,12 @@ def send(
     and the engine says where it is missing. The ledger at the end: captured = taken + given up + waiting.
 
     Example: streamdeep send mic --connect tcp://127.0.0.1:5758 --stream kitchen
+    Example: streamdeep send mic --connect 'tcp://hall:5758?server-key=engine.key' --identity kitchen.key_secret
     Example: arecord -q -t raw -f S16_LE -r 16000 | streamdeep send - --rate 16000 --format s16le
     """
     from streamdeep.intake.opening import open_source
     from streamdeep.intake.sending import Sender
+    from streamdeep.wire.keys import load_identity, split_address
     from streamdeep.wire.topics import is_name, stream_name
 
     if not 1 <= buffer <= 3600:
@@ -108,6 +118,7 @@ def send(
         block_ms=block,
         offline=pace == "max",
         notice=say,
+        identity=None if identity is None else load_identity(identity),
     )
     _stop_on_signals(sender.stop)
     try:
@@ -125,9 +136,8 @@ def send(
             gap_samples=found.gap_samples,
         )
     if found.waiting:
-        raise WireError(
-            f"no engine took the last {found.waiting:,} samples; look whether one runs with --audio-in {connect}"
-        )
+        why = sender.trouble or f"look whether one runs with --audio-in {split_address(connect)[0]}"
+        raise WireError(f"no engine took the last {found.waiting:,} samples; {why}")
 
 
 def _stop_on_signals(stop: Callable[[], None]) -> None:

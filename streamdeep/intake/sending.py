@@ -18,6 +18,7 @@ from streamdeep.errors import ConfigurationError, MessageError, WireError
 from streamdeep.intake.outgoing import Outgoing, SendLedger, block_samples
 from streamdeep.wire.audiokinds import FORMATS, CreditMessage
 from streamdeep.wire.audiosockets import AudioLink
+from streamdeep.wire.keys import Identity
 from streamdeep.wire.kinds import SESSION_BYTES
 from streamdeep.wire.messages import PAYLOAD_BYTES, pack, unpack
 
@@ -39,16 +40,17 @@ class Sender:
 
     Args:
         source: not yet started.
-        connect: the engine's address.
+        connect: the engine's address, with ``?server-key=FILE`` if it encrypts.
         stream: its name there.
         sample_format: in messages.
         buffer_s: how much sound is kept for an engine that is away.
         block_ms: sound per message.
         offline: the source waits for the engine.
         notice: told in words what happens: event and sentence.
+        identity: our keys, for an engine that encrypts.
 
     Raises:
-        ConfigurationError: a malformed address, or numbers that cannot be.
+        ConfigurationError: a malformed address, a key file that cannot be read, or numbers that cannot be.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Sender:
         block_ms: float = 20.0,
         offline: bool = False,
         notice: Notice = lambda _event, _sentence: None,
+        identity: Identity | None = None,
     ) -> None:
         rate_hz, n_channels = source.sample_rate_hz, source.n_channels
         n_samples = block_samples(block_ms, rate_hz)
@@ -74,7 +77,7 @@ class Sender:
             raise ConfigurationError(
                 f"{buffer_s:g} s of this source take more than {BUFFER_BYTES} bytes; keep less"
             )
-        self._link = AudioLink(connect)
+        self._link = AudioLink(connect, identity=identity)
         self._source = source
         self._notice = notice
         self._wake = Wake()
@@ -102,6 +105,11 @@ class Sender:
         """End the source; what is kept may still leave. From any thread or signal handler."""
         self._stopping.set()
         self._wake.set()
+
+    @property
+    def trouble(self) -> str:
+        """Why the engine and we cannot agree on how to speak; empty if they do, or that is not known."""
+        return self._link.trouble
 
     def ledger(self) -> SendLedger:
         """Where all samples are."""
@@ -145,7 +153,8 @@ class Sender:
     def _speak(self, now_ns: int) -> None:
         if not self._link.up:
             if now_ns - self._up_ns > AWAY_NS:
-                self._say("away", "no engine there; what it misses is kept")
+                why = self._link.trouble or "no engine there"
+                self._say("away", f"{why}; what it misses is kept")
             return
         self._up_ns = now_ns
         if self._link.connections != self._connection:

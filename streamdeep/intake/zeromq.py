@@ -15,6 +15,7 @@ from streamdeep.intake.reception import Limits, Reception, ReceptionStatistics
 from streamdeep.intake.remote import RemoteSource
 from streamdeep.wire.audiokinds import AudioMessage
 from streamdeep.wire.audiosockets import AudioListener
+from streamdeep.wire.gate import Guard
 from streamdeep.wire.kinds import SESSION_BYTES
 from streamdeep.wire.messages import pack, unpack
 
@@ -34,9 +35,10 @@ class AudioIn:
         insecure: allow addresses that other machines can reach, in clear text.
         limits: what is taken.
         admit: given a new stream's name and source, on the receiving thread.
+        guard: encrypt, and let in only those whom it allows.
 
     Raises:
-        ConfigurationError: the address is malformed, or not local and not ``insecure``.
+        ConfigurationError: the address is malformed, or not local and neither ``insecure`` nor guarded.
         BindError: the address cannot be had.
     """
 
@@ -47,8 +49,9 @@ class AudioIn:
         insecure: bool,
         limits: Limits,
         admit: Callable[[str, RemoteSource], None],
+        guard: Guard | None = None,
     ) -> None:
-        self._listener = AudioListener(bind, insecure=insecure)
+        self._listener = AudioListener(bind, insecure=insecure, guard=guard)
         self.endpoint: Final = self._listener.endpoint
         self._reception = Reception(limits, admit, session=secrets.token_bytes(SESSION_BYTES))
         self._stop = threading.Event()

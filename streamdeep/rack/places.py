@@ -6,7 +6,8 @@ Memory is taken shelf by shelf; a place that becomes free is used again. Not her
 from collections.abc import Callable, Iterator
 
 from streamdeep.audio.resample import Resampler
-from streamdeep.audio.ring import RingArray
+from streamdeep.audio.ring import open_ring
+from streamdeep.audio.ring_array import RingArray
 from streamdeep.config import SegmentConfig
 from streamdeep.encoder.contract import Contract
 from streamdeep.encoder.rows import EncoderRows
@@ -85,7 +86,7 @@ class Places:
         capacity = window + 2 * config.hop_samples + round(2 * MARGIN_S * rate_hz)
         shelf = self._shelf(capacity, n_channels)
         inlet = self._inlet(max(16, round(ring_s * sample_rate_hz)), n_channels, sample_rate_hz)
-        source = self.inlets[inlet].open(wake=wake, first_sample=first_sample)
+        source = open_ring(self.inlets[inlet], wake=wake, first_sample=first_sample)
         ring = shelf.place(number, lambda: None)
         resampler = Resampler(sample_rate_hz, rate_hz, n_channels, quality=self._quality)
         slot = ResampledSlot(number, shelf, source, ring, encoder, timeline, resampler, live=live)

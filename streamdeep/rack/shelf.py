@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeep.audio.ring import Ring, RingArray
+from streamdeep.audio.ring import Ring, open_ring
+from streamdeep.audio.ring_array import RingArray
 from streamdeep.config import FrontendConfig
 from streamdeep.frontend.rows import FrameRows
 
@@ -57,7 +58,7 @@ class Shelf:
 
     def place(self, slot: int, wake: Callable[[], None], first_sample: int = 0) -> Ring:
         """Take a place for a stream; the shelf must not be full."""
-        ring = self.array.open(wake=wake, first_sample=first_sample)
+        ring = open_ring(self.array, wake=wake, first_sample=first_sample)
         self.slots[ring.slot] = slot
         self._rings[ring.slot] = ring
         self.resting[ring.slot] = False

@@ -9,9 +9,7 @@ import errno
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,12 +18,12 @@ from streamdeep import __version__
 from streamdeep.audio.source import Source
 from streamdeep.errors import ConfigurationError
 from streamdeep.recording.disk import has_room
-from streamdeep.recording.events import Event, Sound
 from streamdeep.recording.folder import SEGMENT_BYTES, SEGMENT_S, RecordingFolder
 from streamdeep.recording.keeping import Keep, Keeper
 from streamdeep.recording.lines import Description
 from streamdeep.recording.queue import EventQueue
 from streamdeep.recording.recorded import RecordedSource
+from streamdeep.recording.track import Recorded, Track
 
 QUEUES_BYTES = 64_000_000
 """What waiting sound may take in memory, over all streams."""
@@ -35,32 +33,6 @@ _RETRY_S = (1.0, 10.0)
 _TIDY_S = 60.0
 _PATIENCE_S = 30.0
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What became of a stream's recording.
-
-    Attributes:
-        stream: its name.
-        path: the folder.
-        samples: recorded.
-        unrecorded: samples that the engine had and the recording has not.
-    """
-
-    stream: str
-    path: Path
-    samples: int
-    unrecorded: int
-
-
-@dataclass(slots=True, eq=False)
-class _Track:
-    stream: str
-    queue: EventQueue
-    folder: RecordingFolder
-    pending: deque[Event]
-    ended: bool = False
 
 
 class Recorder:
@@ -90,7 +62,7 @@ class Recorder:
         self.place = place
         self._note = note
         self._segment_s, self._segment_bytes = segment_s, segment_bytes
-        self._tracks: list[_Track] = []
+        self._tracks: list[Track] = []
         self._share_bytes = QUEUES_BYTES
         self._stopped = False
         self._retry_at_s, self._retry_s = 0.0, _RETRY_S[0]
@@ -118,13 +90,27 @@ class Recorder:
         """Whether the disk is full, or cannot be written for another reason."""
         return self._stopped
 
-    def record(self, stream: str, source: Source) -> RecordedSource:
-        """A source that is recorded when it is played; ``stream`` is its name on the wire."""
+    def record(
+        self, stream: str, source: Source, *, on_end: Callable[[Recorded], None] | None = None
+    ) -> RecordedSource:
+        """A source that is recorded when it is played.
+
+        Args:
+            stream: its name on the wire.
+            source: not yet started.
+            on_end: told when its recording is finished, from the recorder's thread; it is then forgotten here.
+        """
         return RecordedSource(
-            source, lambda first_sample: self._begin(stream, source, first_sample)
+            source, lambda first_sample: self._begin(stream, source, first_sample, on_end)
         )
 
-    def _begin(self, stream: str, source: Source, first_sample: int) -> EventQueue:
+    def _begin(
+        self,
+        stream: str,
+        source: Source,
+        first_sample: int,
+        on_end: Callable[[Recorded], None] | None,
+    ) -> EventQueue:
         about = Description(
             stream=stream,
             source=source.name[:1024],
@@ -149,22 +135,13 @@ class Recorder:
             segment_bytes=self._segment_bytes,
             closed=lambda segment: self._keeper.add(segment.paths),
         )
-        self._tracks.append(_Track(stream, queue, folder, deque()))
-        running = sum(not track.ended for track in self._tracks)
-        self._share_bytes = QUEUES_BYTES // running
+        self._tracks.append(Track(stream, queue, folder, on_end))
+        self._share()
         return queue
 
     def results(self) -> list[Recorded]:
-        """What became of each stream; final after ``close``."""
-        return [
-            Recorded(
-                track.stream,
-                track.folder.path,
-                track.folder.n_samples,
-                track.queue.n_unrecorded + track.folder.n_lost,
-            )
-            for track in self._tracks
-        ]
+        """What became of each stream that is not forgotten; final after ``close``."""
+        return [track.recorded for track in list(self._tracks)]
 
     def close(self) -> None:
         """Write what waits, and finish all files; the sources have ended."""
@@ -204,23 +181,24 @@ class Recorder:
             self._wake.wait(PERIOD_S)
             self._wake.clear()
 
-    def _write(self, track: _Track, *, last: bool) -> OSError | None:
+    def _write(self, track: Track, *, last: bool) -> OSError | None:
         """Write what waits of one stream; the others are not to suffer if that fails."""
         if track.ended:
             return None
-        closed = last or track.queue.closed
-        track.pending.extend(track.queue.get())
-        before = _count(track.pending)
         try:
-            track.folder.write(track.pending)
-            if closed:
-                track.folder.close()
-                track.ended = True
+            ended = track.write(last=last)
         except OSError as error:
             return error
-        finally:
-            track.queue.done(before - _count(track.pending))
+        if ended:
+            self._share()
+            if track.on_end is not None:
+                self._tracks.remove(track)
+                track.on_end(track.recorded)
         return None
+
+    def _share(self) -> None:
+        running = sum(not track.ended for track in list(self._tracks))
+        self._share_bytes = QUEUES_BYTES // max(1, running)
 
     def _may_write(self, now_s: float, *, closing: bool) -> bool:
         if has_room(self.place, to_resume=self._stopped):
@@ -244,18 +222,12 @@ class Recorder:
 
     def _interrupt(self) -> None:
         for track in self._tracks:
-            try:
-                track.folder.close()
-            except OSError:
-                track.folder.interrupt()
+            track.interrupt()
 
     def _give_up(self) -> None:
         """At the end; if all went well, nothing is open and nothing waits."""
-        self._interrupt()
         for track in self._tracks:
-            track.pending.extend(track.queue.get())
-            track.queue.n_unrecorded += _count(track.pending)
-            track.pending.clear()
+            track.give_up()
 
     def _goes_on(self) -> None:
         if self._stopped:
@@ -290,7 +262,3 @@ class Recorder:
             number += 1
             path = self.place / f"{stream}.{stamp}-{number}"
         return path
-
-
-def _count(events: deque[Event]) -> int:
-    return sum(len(event) for event in events if isinstance(event, Sound))

@@ -9,7 +9,7 @@ import time
 from typing import Final
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
+from zmq.utils.monitor import parse_monitor_message
 
 from streamdeep.errors import ConfigurationError
 from streamdeep.wire.endpoint import (
@@ -17,8 +17,12 @@ from streamdeep.wire.endpoint import (
     HEARTBEAT_TIMEOUT_MS,
     bind_socket,
 )
+from streamdeep.wire.gate import Gate, Guard
+from streamdeep.wire.keys import Identity
 from streamdeep.wire.messages import HEADER_BYTES, PAYLOAD_BYTES
+from streamdeep.wire.peer import CURVE_BYTES, Peer
 from streamdeep.wire.security import DEFAULT_AUDIO_ENDPOINT, check_bind
+from streamdeep.wire.trouble import handshake_trouble
 
 MESSAGES_QUEUED: Final = 64
 """Per sender, here and there. What waits beyond is in the sender's own buffer, where it is counted."""
@@ -26,6 +30,11 @@ RETRY_FIRST_NS: Final = 100_000_000
 RETRY_MOST_NS: Final = 1_000_000_000
 CONNECT_PATIENCE_NS: Final = 5_000_000_000
 _LINGER_MS: Final = 500
+_HANDSHAKE_FAILED: Final = (
+    zmq.Event.HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.Event.HANDSHAKE_FAILED_PROTOCOL
+    | zmq.Event.HANDSHAKE_FAILED_AUTH
+)
 
 
 class AudioListener:
@@ -34,14 +43,15 @@ class AudioListener:
     Args:
         bind: where senders connect to, ``tcp://`` or ``ipc://``.
         insecure: allow addresses that other machines can reach, in clear text.
+        guard: encrypt, and let in only those whom it allows.
 
     Raises:
-        ConfigurationError: the address is malformed, or not local and not ``insecure``.
+        ConfigurationError: the address is malformed, or not local and neither ``insecure`` nor guarded.
         BindError: the address cannot be had.
     """
 
-    def __init__(self, bind: str, *, insecure: bool) -> None:
-        check_bind(bind, insecure=insecure, usual=DEFAULT_AUDIO_ENDPOINT)
+    def __init__(self, bind: str, *, insecure: bool, guard: Guard | None = None) -> None:
+        check_bind(bind, insecure=insecure, guarded=guard is not None, usual=DEFAULT_AUDIO_ENDPOINT)
         if bind.startswith("inproc://"):
             raise ConfigurationError(
                 f"cannot bind {bind!r}: sound comes in from other processes, over tcp:// or ipc://"
@@ -50,13 +60,16 @@ class AudioListener:
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.RCVHWM, MESSAGES_QUEUED)
         self._socket.setsockopt(zmq.SNDHWM, MESSAGES_QUEUED)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, PAYLOAD_BYTES)  # per frame
+        overhead_bytes = 0 if guard is None else CURVE_BYTES
+        self._socket.setsockopt(zmq.MAXMSGSIZE, PAYLOAD_BYTES + overhead_bytes)  # per frame
         self._socket.setsockopt(zmq.HANDSHAKE_IVL, 1_000)
         self._socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_INTERVAL_MS)
         self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
         if bind.startswith("tcp://["):
             self._socket.setsockopt(zmq.IPV6, 1)
         try:
+            if guard is not None:
+                Gate(self._context, guard).protect(self._socket)
             bind_socket(self._socket, bind)
         except BaseException:
             self._socket.close(0)
@@ -94,17 +107,22 @@ class AudioLink:
     was queued for the engine that is gone.
 
     Args:
-        endpoint: where the engine is bound; it need not be there yet.
+        address: where the engine is bound, with ``?server-key=FILE`` if it encrypts; it need not be there yet.
+        identity: our keys, for an engine that encrypts.
 
     Attributes:
+        endpoint: the address without the key.
         up: there is a connection.
         connections: how many there have been.
+        trouble: why the engine and we could not agree on how to speak, for people; empty if that is not known.
 
     Raises:
-        ConfigurationError: a malformed address.
+        ConfigurationError: a malformed address, or a key file that cannot be read.
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, address: str, *, identity: Identity | None = None) -> None:
+        self._peer = Peer.named(address, identity)
+        endpoint = self.endpoint = self._peer.endpoint
         if not endpoint.startswith(("tcp://", "ipc://")):
             raise ConfigurationError(
                 f"cannot connect to {endpoint!r}: it must begin with tcp:// or ipc://, "
@@ -112,7 +130,7 @@ class AudioLink:
             )
         self.up = False
         self.connections = 0
-        self._endpoint = endpoint
+        self.trouble = ""
         self._context = zmq.Context()
         self._retry_ns = RETRY_FIRST_NS
         self._give_up_ns = 0
@@ -127,12 +145,22 @@ class AudioLink:
         """Look what became of the connection, and begin another if it is time; never waits."""
         now_ns = time.monotonic_ns()
         while self._monitor.poll(0):
-            if recv_monitor_message(self._monitor)["event"] == zmq.Event.HANDSHAKE_SUCCEEDED:
+            told = parse_monitor_message(self._monitor.recv_multipart())
+            if told["event"] == zmq.Event.HANDSHAKE_SUCCEEDED:
                 self.up = True
                 self.connections += 1
+                self.trouble = ""
                 self._retry_ns = RETRY_FIRST_NS
-            else:
-                self._fail(now_ns)
+                continue
+            if told["event"] & _HANDSHAKE_FAILED:
+                self._disagreement = handshake_trouble(
+                    told["event"],
+                    told["value"],
+                    encrypted=self._peer.keys is not None,
+                    peer="engine",
+                )
+            self.trouble = self._disagreement
+            self._fail(now_ns)
         if not self.up and now_ns >= self._give_up_ns:
             self._drop()
             self._open()
@@ -182,30 +210,30 @@ class AudioLink:
         self._retry_ns = min(2 * self._retry_ns, RETRY_MOST_NS)
 
     def _open(self) -> None:
+        self._disagreement = ""
         self._give_up_ns = time.monotonic_ns() + CONNECT_PATIENCE_NS
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.SNDHWM, MESSAGES_QUEUED)
         self._socket.setsockopt(zmq.RCVHWM, MESSAGES_QUEUED)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, HEADER_BYTES)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, HEADER_BYTES + self._peer.overhead_bytes)
         self._socket.setsockopt(zmq.RECONNECT_IVL, -1)
         self._socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_INTERVAL_MS)
         self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.IPV6, int("[" in self._endpoint))
-        self._monitor = self._socket.get_monitor_socket(
+        self._socket.setsockopt(zmq.IPV6, int("[" in self.endpoint))
+        self._peer.protect(self._socket)
+        self._monitor: zmq.Socket[bytes] = self._socket.get_monitor_socket(
             zmq.Event.HANDSHAKE_SUCCEEDED
-            | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL
-            | zmq.Event.HANDSHAKE_FAILED_PROTOCOL
-            | zmq.Event.HANDSHAKE_FAILED_AUTH
+            | _HANDSHAKE_FAILED
             | zmq.Event.DISCONNECTED
             | zmq.Event.CLOSED
         )
         try:
-            self._socket.connect(self._endpoint)
+            self._socket.connect(self.endpoint)
         except zmq.ZMQError as error:
             self._drop()
             raise ConfigurationError(
-                f"cannot connect to {self._endpoint!r}: {error.strerror}; "
+                f"cannot connect to {self.endpoint!r}: {error.strerror}; "
                 f"an address is like {DEFAULT_AUDIO_ENDPOINT}"
             ) from error
 

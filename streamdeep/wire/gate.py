@@ -1,8 +1,8 @@
-"""Who may connect to an encrypted publisher: those whose public key lies in a folder.
+"""Who may connect to a program that encrypts: those whose public key lies in a folder.
 
-CURVE alone encrypts and proves the publisher's identity to its readers; it lets in whoever knows the publisher's
+CURVE alone encrypts and proves the program's identity to those who connect; it lets in whoever knows its
 public key. So libzmq asks, at every handshake, an authenticator inside the process (ZAP, RFC 27): this one.
-It says no unless the key is there, and the publisher's socket lets nobody in without an answer. Keys put into
+It says no unless the key is there, and the socket lets nobody in without an answer. Keys put into
 the folder or taken out of it count from the next second on; who is connected stays connected. Not here: key
 files (:mod:`streamdeep.wire.keys`).
 """
@@ -26,11 +26,11 @@ _READ_EVERY_NS: Final = 1_000_000_000  # a flood of handshakes must not be a flo
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """How a publisher protects itself.
+    """How a program protects the addresses that it is bound to.
 
     Attributes:
-        identity: its keys; readers need the public one.
-        allow: a folder of public key files, ``*.key``: who may read.
+        identity: its keys; who connects needs the public one.
+        allow: a folder of public key files, ``*.key``: who may connect.
     """
 
     identity: Identity
@@ -47,8 +47,8 @@ class Guard:
             return None
         if identity is None or allow is None:
             raise ConfigurationError(
-                "an encrypted publisher needs both: its own --identity FILE.key_secret, and "
-                "--allow FOLDER with the public keys of those who may read"
+                "encryption needs both: our own --identity FILE.key_secret, and --allow FOLDER with the "
+                "public keys of those who may connect"
             )
         folder = Path(allow)
         if not folder.is_dir():
@@ -62,7 +62,7 @@ class Gate:
     """Answers for one context, in a thread of its own, until the context is terminated.
 
     Args:
-        context: of the publisher.
+        context: of the sockets that are to be protected.
         guard: what is asked for.
     """
 

@@ -10,6 +10,10 @@ from typing import Final
 from streamdeep.wire.kinds import EmbeddingMessage, Message, ModelMessage
 
 _MODELS_MOST: Final = 16  # per stream; more only if a sender invents them
+STREAMS_MOST: Final = 4096
+"""A sender that invents streams must not fill the memory; those of whose model nothing was heard for longest go."""
+OTHERS: Final = "*"
+"""What stands for further streams in ``dropped``."""
 
 
 class Holding:
@@ -36,8 +40,12 @@ class Holding:
             return [message]
         self._waiting.append(message)
         if len(self._waiting) > self._most:
-            self.dropped[self._waiting.popleft().stream] += 1
+            self._drop(self._waiting.popleft().stream)
         return []
+
+    def _drop(self, stream: str) -> None:
+        known = stream in self.dropped or len(self.dropped) < STREAMS_MOST
+        self.dropped[stream if known else OTHERS] += 1
 
     def _may_pass(self, message: EmbeddingMessage) -> bool:
         if message.model not in self._models.get(message.stream, ()):
@@ -46,7 +54,10 @@ class Holding:
         return all(waiting.stream != message.stream for waiting in self._waiting)
 
     def _release(self, model: ModelMessage) -> list[EmbeddingMessage]:
-        known = self._models.setdefault(model.stream, {})
+        known = self._models.pop(model.stream, {})
+        self._models[model.stream] = known  # at the end: the longest unheard of is first
+        if len(self._models) > STREAMS_MOST:
+            del self._models[next(iter(self._models))]
         known.pop(model.model, None)
         known[model.model] = None
         if len(known) > _MODELS_MOST:

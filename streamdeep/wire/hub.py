@@ -14,13 +14,13 @@ from typing import Final, Self
 import zmq
 
 from streamdeep.errors import ConfigurationError, MessageError
+from streamdeep.wire.books import Books
 from streamdeep.wire.cache import Cache, Key
 from streamdeep.wire.fanout import Fanout
 from streamdeep.wire.gate import Guard
 from streamdeep.wire.hub_statistics import HubStatistics
 from streamdeep.wire.keys import Identity
 from streamdeep.wire.link import Link
-from streamdeep.wire.loss import LossCounter
 from streamdeep.wire.messages import Envelope, as_repeat, envelope_of
 from streamdeep.wire.rivals import Rivals
 from streamdeep.wire.security import check_bind
@@ -73,7 +73,7 @@ class Hub:
         check_bind(bind, insecure=insecure, guarded=guard is not None)
         self._cache = Cache(n_history=n_history, history_bytes=history_bytes)
         self._rivals = Rivals()
-        self._counters: dict[str, LossCounter] = {}
+        self._books = Books(_TOPICS_MOST)
         self._pending: dict[Key, None] = {}
         self._join_at_ns: int | None = None
         self._served_ns = -_SPACING_NS
@@ -141,7 +141,7 @@ class Hub:
             forwarded=self._forwarded,
             duplicates=self._duplicates,
             refused=dict(self._refused),
-            lost=sum(counter.statistics().lost for counter in self._counters.values()),
+            lost=self._books.lost,
             repeated=self._repeated,
             overflows=self._out.overflows,
             subscriptions=self._out.subscriptions,
@@ -182,12 +182,12 @@ class Hub:
             self._forward(source, envelope, frames, now_ns)
 
     def _forward(self, source: int, envelope: Envelope, frames: list[bytes], now_ns: int) -> None:
-        counter = self._counters.get(envelope.topic)
+        counter = self._books.counter(
+            envelope.topic, envelope.stream, now_ns=now_ns, repeat=envelope.repeat
+        )
         if counter is None:
-            if len(self._counters) >= _TOPICS_MOST:
-                self._refused["too many topics"] += 1
-                return
-            counter = self._counters[envelope.topic] = LossCounter()
+            self._refused["too many topics"] += 1
+            return
         if not counter.take(session=envelope.session, sequence=envelope.sequence):
             self._duplicates += 1
             return

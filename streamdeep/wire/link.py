@@ -17,8 +17,9 @@ from zmq.utils.monitor import parse_monitor_message
 
 from streamdeep.errors import ConfigurationError
 from streamdeep.wire.endpoint import HEARTBEAT_INTERVAL_MS, HEARTBEAT_TIMEOUT_MS
-from streamdeep.wire.keys import Identity, load_public_key, split_address
+from streamdeep.wire.keys import Identity
 from streamdeep.wire.messages import PAYLOAD_BYTES
+from streamdeep.wire.peer import Peer
 from streamdeep.wire.security import DEFAULT_ENDPOINT
 from streamdeep.wire.trouble import LOST, NOT_YET, ConnectionState, handshake_trouble
 
@@ -53,15 +54,9 @@ class Link:
         high_water_mark: int,
         identity: Identity | None = None,
     ) -> None:
-        endpoint, server_key_file = split_address(address)
-        server_key = None if server_key_file is None else load_public_key(server_key_file)
-        if server_key is not None and identity is None:
-            raise ConfigurationError(
-                f"{endpoint} with a server key needs an identity of ours too: a .key_secret file "
-                "whose public half the publisher allows; streamdeep keys makes one"
-            )
-        self._endpoint = endpoint
-        self._encrypted = server_key is not None
+        peer = Peer.named(address, identity)
+        endpoint = self._endpoint = peer.endpoint
+        self._encrypted = peer.keys is not None
         self._trouble = NOT_YET
         self._renew_at_ns: int | None = None
         self._renewals = 0
@@ -69,7 +64,7 @@ class Link:
         self.socket.setsockopt(zmq.RCVHWM, high_water_mark)
         # Subscriptions are messages as well; past the mark they would be lost without a word.
         self.socket.setsockopt(zmq.SNDHWM, 0)
-        self.socket.setsockopt(zmq.MAXMSGSIZE, PAYLOAD_BYTES)  # per frame
+        self.socket.setsockopt(zmq.MAXMSGSIZE, PAYLOAD_BYTES + peer.overhead_bytes)  # per frame
         self.socket.setsockopt(zmq.RECONNECT_IVL, 100)
         self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1_000)
         self.socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_INTERVAL_MS)
@@ -77,10 +72,7 @@ class Link:
         self.socket.setsockopt(zmq.LINGER, 0)
         # Only where asked for: with it, localhost may mean ::1, where publishers do not listen by default.
         self.socket.setsockopt(zmq.IPV6, int("[" in endpoint))
-        if server_key is not None and identity is not None:
-            self.socket.setsockopt(zmq.CURVE_SERVERKEY, server_key)
-            self.socket.setsockopt(zmq.CURVE_PUBLICKEY, identity.public)
-            self.socket.setsockopt(zmq.CURVE_SECRETKEY, identity.secret)
+        peer.protect(self.socket)
         for prefix in prefixes:
             self.socket.setsockopt(zmq.SUBSCRIBE, prefix.encode())
         # A monitor that nobody reads stops its socket when it is full, and a listener may be busy for long: so

@@ -115,6 +115,7 @@ class Reception:
             held=0 if self._holding is None else len(self._holding),
             unexplained={} if self._holding is None else dict(self._holding.dropped),
             connections=self.connections(),
+            forgotten=self._tally.forgotten,
         )
 
     def connections(self) -> list[ConnectionState]:

@@ -32,28 +32,29 @@ class ConnectionState:
     renewals: int
 
 
-def handshake_trouble(event: int, value: int, *, encrypted: bool) -> str:
+def handshake_trouble(event: int, value: int, *, encrypted: bool, peer: str = "publisher") -> str:
     """What a failed handshake means.
 
     Args:
         event: one of libzmq's three events for it.
         value: what came with it: a status, a protocol error, or an error number.
         encrypted: whether we wanted encryption.
+        peer: what the other end should be.
     """
     if event == zmq.Event.HANDSHAKE_FAILED_AUTH:
         if value == _NOT_ALLOWED:
-            return "refused by the publisher's allow-list: our public key is not in it"
-        return f"refused by the publisher (status {value})"
+            return f"refused by the {peer}'s allow-list: our public key is not in it"
+        return f"refused by the {peer} (status {value})"
     if event == zmq.Event.HANDSHAKE_FAILED_NO_DETAIL:
         if encrypted:
             return (
-                "the publisher ended the handshake: the server key is wrong, or it does not encrypt"
+                f"the {peer} ended the handshake: the server key is wrong, or it does not encrypt"
             )
-        return "the peer ended the handshake: it is encrypted, or no streamdeep publisher"
+        return f"the peer ended the handshake: it is encrypted, or no streamdeep {peer}"
     if value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
         if encrypted:
-            return "the publisher does not encrypt, and the address asks for it with server-key"
-        return "the publisher is encrypted: its address needs ?server-key=FILE, and we an identity"
+            return f"the {peer} does not encrypt, and the address asks for it with server-key"
+        return f"the {peer} is encrypted: its address needs ?server-key=FILE, and we an identity"
     if value == zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC:
         return "the keys do not fit: the server key is wrong"
     return f"the peer does not speak ZeroMQ's protocol (error 0x{value:08x})"
