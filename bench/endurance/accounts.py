@@ -38,6 +38,11 @@ def account(show: "Show") -> dict[str, Any]:
         "mqtt": _mqtt(show),
         "resources": _resources(show),
         "exit_codes": show.ended,
+        "notes": [
+            line["message"]
+            for event in ("microphone", "network", "reload", "recording")
+            for line in show.engine.said(event)
+        ],
     }  # fmt: skip
 
 

@@ -38,7 +38,10 @@ def _compare(
         last = max((one.start_sample for one in live), default=-1)
         again = [one for one in again if one.start_sample <= last]
     # A name that was there before went on counting epochs; a replay begins with 0.
-    first_epoch = min((one.epoch for one in live), default=0)
+    stops = [
+        event for event in witness.events if event[:2] == (stream, "stop") and event[4] <= first
+    ]
+    first_epoch = max((event[3] + 1 for event in stops), default=0)
     wanted = {_place(one): _bits(one, first_epoch) for one in live}
     found = {_place(one): _bits(one, 0) for one in again}
     return {
