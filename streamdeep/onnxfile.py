@@ -8,6 +8,7 @@ both come through here. Not here: what the metadata means (``encoder.contract``,
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +17,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from pydantic import ValidationError
+
+# Read at import: ONNX Runtime would keep a device's number in the user's cache and report to its maker.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime
 
 from streamdeep.config import Strict, describe
 from streamdeep.errors import ModelError

@@ -101,3 +101,20 @@ def test_the_commands_end_with_69_and_one_line(command, tmp_path):
     assert done.returncode == 69
     assert done.stderr.count("\n") == 1
     assert f"no provider {name}" in done.stderr
+
+
+def test_the_model_runtime_leaves_nothing_in_the_users_home_and_reports_to_nobody(tmp_path):
+    given = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    home = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
+    program = (
+        "import os\n"
+        "from streamdeep.onnxfile import Session\n"
+        "print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=given | home | {"NUMBA_CACHE_DIR": str(tmp_path / "numba")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("1\n", "")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
