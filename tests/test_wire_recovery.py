@@ -58,8 +58,9 @@ def trouble_of(subscriber):
 
 
 def n_sessions(subscriber):
+    """Publishers of which embeddings came; a status alone opens a topic's account too."""
     topic = subscriber.statistics().topics.get("embedding/a/")
-    return 0 if topic is None else 1 + topic.session_changes
+    return 1 + topic.session_changes if topic and topic.received else 0
 
 
 def test_a_publisher_that_is_killed_and_started_again_is_back_by_itself(engine):
@@ -75,6 +76,15 @@ def test_a_publisher_that_is_killed_and_started_again_is_back_by_itself(engine):
         # How soon is measured by bench.hub.
         wait_for(subscriber, lambda: n_sessions(subscriber) == 2)
         assert trouble_of(subscriber) == ""
+
+
+def test_a_connection_is_up_as_soon_as_messages_can_come_over_it():
+    with Publisher(ANY) as publisher, Subscriber(publisher.endpoint) as subscriber:
+        while not publisher.is_subscribed("status/a/"):
+            publisher.wait(0.1)
+            publisher.service()
+        # Nothing was received meanwhile: the state is not that of the last look.
+        assert subscriber.connections()[0].up
 
 
 def test_a_publisher_that_is_stopped_for_a_while_goes_on_with_nothing_lost(engine):

@@ -119,7 +119,7 @@ class Reception:
         )
 
     def connections(self) -> list[ConnectionState]:
-        """How each connection is and, if it is down, why; as of the last call that received."""
+        """How each connection is now and, if it is down, why; from the thread that receives."""
         return self._connection.states()
 
     def close(self) -> None:
