@@ -5,11 +5,24 @@ soxr's ``ResampleStream``: the same object for files and live sound. At HQ it ho
 knows soxr.
 """
 
+from typing import Final
+
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
 from streamdeep.errors import StageClosedError
+
+PART_SAMPLES: Final = 1_024
+"""soxr is given no more at once, and so keeps no room for more: given a second at once it kept 604 kB, in parts 171 (measured)."""
+_HELD_MOST_SAMPLES: Final = 2_048
+"""What any quality holds back, in samples of the lower rate: 1,748 at the most were found, over all pairs of twelve
+rates from 8 to 192 kHz."""
+
+
+def held_most_s(source_rate_hz: int, model_rate_hz: int) -> float:
+    """More than a resampler between these rates ever holds back, which it may hand out at once; in seconds."""
+    return _HELD_MOST_SAMPLES / min(source_rate_hz, model_rate_hz)
 
 
 class Resampler:
@@ -44,7 +57,11 @@ class Resampler:
             return [samples.copy()] if len(samples) else []
         if not len(samples):
             return []
-        return self._nonempty(self._stream.resample_chunk(np.ascontiguousarray(samples)))
+        parts = [
+            self._stream.resample_chunk(np.ascontiguousarray(samples[start : start + PART_SAMPLES]))
+            for start in range(0, len(samples), PART_SAMPLES)
+        ]
+        return self._nonempty(np.concatenate(parts) if len(parts) > 1 else parts[0])
 
     def flush(self) -> list[NDArray[np.float32]]:
         """Return what was held back; in all ``round(n * model_rate / source_rate)`` samples come out."""

@@ -5,7 +5,7 @@ Memory is taken shelf by shelf; a place that becomes free is used again. Not her
 
 from collections.abc import Callable, Iterator
 
-from streamdeep.audio.resample import Resampler
+from streamdeep.audio.resample import Resampler, held_most_s
 from streamdeep.audio.ring import open_ring
 from streamdeep.audio.ring_array import RingArray
 from streamdeep.config import SegmentConfig
@@ -13,7 +13,7 @@ from streamdeep.encoder.contract import Contract
 from streamdeep.encoder.rows import EncoderRows
 from streamdeep.pipeline import check_source
 from streamdeep.rack.direct import DirectSlot
-from streamdeep.rack.resampled import MARGIN_S, ResampledSlot
+from streamdeep.rack.resampled import ResampledSlot
 from streamdeep.rack.shelf import Shelf
 from streamdeep.rack.slot import Slot
 from streamdeep.timeline import Timeline
@@ -83,7 +83,8 @@ class Places:
             direct = DirectSlot(number, shelf, ring, encoder, timeline, config, live=live)
             self._slots[number] = direct
             return direct
-        capacity = window + 2 * config.hop_samples + round(2 * MARGIN_S * rate_hz)
+        held = round(held_most_s(sample_rate_hz, rate_hz) * rate_hz)
+        capacity = window + 2 * (config.hop_samples + held)
         shelf = self._shelf(capacity, n_channels)
         inlet = self._inlet(max(16, round(ring_s * sample_rate_hz)), n_channels, sample_rate_hz)
         source = open_ring(self.inlets[inlet], wake=wake, first_sample=first_sample)

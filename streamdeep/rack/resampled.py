@@ -6,7 +6,7 @@ The resampler runs when a frame may be complete, not at every block; how its inp
 import time
 from dataclasses import replace
 
-from streamdeep.audio.resample import Resampler
+from streamdeep.audio.resample import Resampler, held_most_s
 from streamdeep.audio.ring import Ring
 from streamdeep.encoder.rows import EncoderRows
 from streamdeep.frontend.damage import sanitise
@@ -15,9 +15,6 @@ from streamdeep.rack.shelf import Shelf
 from streamdeep.rack.slot import Slot
 from streamdeep.records import EncodedSegment
 from streamdeep.timeline import Timeline
-
-MARGIN_S = 0.2
-"""More than any resampler holds back (134 ms from 8 kHz at HQ): it may hand that out at once."""
 
 
 class ResampledSlot(Slot):
@@ -47,7 +44,7 @@ class ResampledSlot(Slot):
         """Take what the source wrote, as much as fits, resample it and put it on the shelf."""
         began_ns = time.monotonic_ns()
         ring, rates = self.ring, (self._resampler.source_rate_hz, self._resampler.model_rate_hz)
-        free = ring.array.capacity_samples - ring.available - round(MARGIN_S * rates[1])
+        free = ring.array.capacity_samples - ring.available - round(held_most_s(*rates) * rates[1])
         block = self.source.read(max(1, free * rates[0] // rates[1]))
         if block is None:
             return None
