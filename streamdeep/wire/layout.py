@@ -7,6 +7,8 @@ keys mean is said in :mod:`streamdeep.wire.kinds` and, for other languages, in `
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -40,6 +42,11 @@ SOUNDS_MOST: Final = 64
 _WORD = re.compile(r"[a-z][a-z_]{0,31}")
 _COMMON_KEYS = ("stream", "session", "sequence", "published_utc_ns", "published_monotonic_ns")
 _PLACE_KEYS = ("epoch", "start_sample", "n_samples", "sample_rate_hz", "captured_utc_ns", "model")
+_EMBEDDING_KEYS = (*_PLACE_KEYS, "latency_ns", "gap_samples")
+_common_of = attrgetter(*_COMMON_KEYS)
+_embedding_of = attrgetter(*_EMBEDDING_KEYS)
+_EARLY = int(Flag.EARLY)
+_flags = lru_cache(maxsize=256)(Flag)  # making one costs more than reading a header's integers
 _SOUND_KEYS = ("state", "label", "start_sample", "n_samples", "confidence", "reason")
 _EVENT_KEYS = ("event", "epoch", "at_sample", "n_samples", "reason", "estimated")
 _MODEL_COUNTS = (
@@ -63,7 +70,7 @@ def to_maps(message: Message) -> tuple[dict[str, object], bytes | dict[str, obje
         TypeError: no kind of message.
     """
     header: dict[str, object] = {"v": VERSION}
-    header |= {key: getattr(message, key) for key in _COMMON_KEYS}
+    header.update(zip(_COMMON_KEYS, _common_of(message), strict=True))
     header["flags"] = int(message.flags)
     if isinstance(message, EmbeddingMessage):
         return header, _write_embedding(message, header)
@@ -87,20 +94,20 @@ def from_maps(
     """
     check_version(header)
     fields = Fields(header, "header")
-    if fields.name("stream") != topic.stream:
+    # The topic's is a name already.
+    if header.get("stream") != topic.stream:
         raise fields.error("stream", f"{topic.stream!r} as in the topic")
+    flags = fields.integer("flags", high=2**32 - 1)
     common: dict[str, Any] = {
         "stream": topic.stream,
         "session": fields.binary("session", n_bytes=SESSION_BYTES),
-        "sequence": fields.integer("sequence"),
-        "published_utc_ns": fields.integer("published_utc_ns"),
-        "published_monotonic_ns": fields.integer("published_monotonic_ns"),
-        "flags": Flag(fields.integer("flags", high=2**32 - 1)),
+        **fields.counts("sequence", "published_utc_ns", "published_monotonic_ns"),
+        "flags": _flags(flags),
     }
     if isinstance(payload, bytes):
         if topic.kind == "audio":
             return read_audio(common, fields, payload)
-        if (Flag.EARLY in common["flags"]) != (topic.kind == "early"):
+        if bool(flags & _EARLY) != (topic.kind == "early"):
             raise fields.error("flags", "early exactly under the topic early/")
         return _read_embedding(common, fields, payload)
     return _READERS[topic.kind](common, topic, fields, Fields(payload, "payload"))
@@ -120,7 +127,7 @@ def check_version(header: Mapping[str, object]) -> None:
 
 
 def _write_embedding(message: EmbeddingMessage, header: dict[str, object]) -> bytes:
-    header |= {key: getattr(message, key) for key in (*_PLACE_KEYS, "latency_ns", "gap_samples")}
+    header.update(zip(_EMBEDDING_KEYS, _embedding_of(message), strict=True))
     header["stages_ns"] = {stage: message.stages_ns.get(stage) for stage in STAGES}
     header["dtype"] = DTYPE
     header["shape"] = list(message.vector.shape)
@@ -154,9 +161,8 @@ def _read_embedding(common: Mapping[str, Any], header: Fields, payload: bytes) -
     return EmbeddingMessage(
         **common,
         **_place(header),
-        latency_ns=header.integer("latency_ns"),
-        stages_ns={stage: stages.integer(stage) for stage in STAGES},
-        gap_samples=header.integer("gap_samples"),
+        **header.counts("latency_ns", "gap_samples"),
+        stages_ns=stages.counts(*STAGES),
         level_dbfs=header.number("level_dbfs"),
         peak_dbfs=header.number("peak_dbfs"),
         vector=vector,
@@ -167,11 +173,8 @@ def _read_embedding(common: Mapping[str, Any], header: Fields, payload: bytes) -
 def _place(header: Fields) -> dict[str, Any]:
     """What embeddings and labels say alike: which samples, captured when, which model."""
     return {
-        "epoch": header.integer("epoch"),
-        "start_sample": header.integer("start_sample"),
-        "n_samples": header.integer("n_samples"),
+        **header.counts("epoch", "start_sample", "n_samples", "captured_utc_ns"),
         "sample_rate_hz": header.integer("sample_rate_hz", low=1),
-        "captured_utc_ns": header.integer("captured_utc_ns"),
         "model": header.binary("model", n_bytes=MODEL_BYTES),
     }
 

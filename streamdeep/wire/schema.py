@@ -52,6 +52,17 @@ class Fields:
             raise self.error(key, f"an integer in [{low}, {high}]")
         return value
 
+    def counts(self, *keys: str) -> dict[str, int]:
+        """Several integers in ``[0, 2^63 - 1]``, by their keys; in one go, since embeddings have many."""
+        values = self._values
+        found: dict[str, int] = {}
+        for key in keys:
+            value = values.get(key)
+            if type(value) is not int or not 0 <= value <= INT64_MAX:
+                raise self.error(key, f"an integer in [0, {INT64_MAX}]")
+            found[key] = value
+        return found
+
     def number(self, key: str, *, low: float = -math.inf, high: float = math.inf) -> float:
         """A finite number in ``[low, high]``; writers in other languages send 0.0 as the integer 0."""
         value = self._values.get(key)
