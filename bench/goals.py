@@ -71,8 +71,8 @@ GOALS = (
     Goal("`run` to its first embedding, warm cache, beyond the segment", "coldstart", "warm_s", most=2.5, unit="s"),
     Goal("import of a listener", "coldstart", "listener_s", most=0.25, unit="s"),
     Goal("resident memory, engine with one stream", "memory", "one_mb", most=200, unit="MB"),
-    Goal("each further stream, model's rate", "memory", "direct_kb", most=250, unit="kB"),
-    Goal("each further stream, resampled", "memory", "resampled_kb", most=450, unit="kB"),
+    Goal("each further stream with 1 s of ring, model's rate", "memory", "direct_kb", most=250, unit="kB"),
+    Goal("each further stream with 1 s of ring, resampled", "memory", "resampled_kb", most=450, unit="kB"),
 )  # fmt: skip
 
 

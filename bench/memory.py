@@ -100,6 +100,8 @@ def middle(found: list[dict], key: str) -> float:
 
 
 def part(raw: dict[str, list[dict]], n_more: int) -> Part:
+    from streamdeep.engine import RING_S as DEFAULT_RING_S
+
     libraries_kb = middle(raw["libraries"], "resident_kb")
     direct, _resampled = KINDS
     one = raw[f"{direct}, 1"]
@@ -127,7 +129,8 @@ def part(raw: dict[str, list[dict]], n_more: int) -> Part:
         ),
         Table(
             f"Each further stream, over {n_more}",
-            f"A second of waiting sound is what a stream cannot do without (`ring_s` = {RING_S:g}); the rest is its state.",
+            f"With room for a second of waiting sound (`ring_s` = {RING_S:g}); the rest is the stream's state. `run` has room for "
+            f"{DEFAULT_RING_S:g} s, which is memory once sound has filled it: {DEFAULT_RING_S - RING_S:g} further seconds.",
             ["", "kB", "its second of sound, kB", "x"],
             more_rows,
         ),

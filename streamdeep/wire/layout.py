@@ -161,8 +161,9 @@ def _read_embedding(common: Mapping[str, Any], header: Fields, payload: bytes) -
     return EmbeddingMessage(
         **common,
         **_place(header),
-        **header.counts("latency_ns", "gap_samples"),
+        latency_ns=header.integer("latency_ns"),
         stages_ns=stages.counts(*STAGES),
+        gap_samples=header.integer("gap_samples"),
         level_dbfs=header.number("level_dbfs"),
         peak_dbfs=header.number("peak_dbfs"),
         vector=vector,
