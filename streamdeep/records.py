@@ -130,6 +130,36 @@ class Embedding:
         return self.start_sample + self.n_samples
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectrogram:
+    """Consecutive frames of one epoch in steps of a byte, to be looked at.
+
+    Attributes:
+        epoch: as in the embeddings of the same sound.
+        start_frame: number of the first frame since the epoch began.
+        start_sample: the source's index of the first sample of the first frame's newest hop.
+        n_samples: from there to the end of the last frame.
+        sample_rate_hz: the source's rate.
+        levels: ``(frames, bands)`` uint8; ``low_db + (high_db - low_db) * level / 255``.
+        low_db: what 0 stands for; 0 dB is a full-scale sine in its band.
+        high_db: what 255 stands for.
+    """
+
+    epoch: int
+    start_frame: int
+    start_sample: int
+    n_samples: int
+    sample_rate_hz: int
+    levels: NDArray[np.uint8]
+    low_db: float
+    high_db: float
+
+    @property
+    def stop_sample(self) -> int:
+        """One past the source's index of the last sample."""
+        return self.start_sample + self.n_samples
+
+
 @dataclass(frozen=True, slots=True)
 class Sound:
     """A sound that a head hears: where it is, and how sure the head is.

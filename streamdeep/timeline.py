@@ -139,6 +139,12 @@ class Timeline:
             flags=flags,
         )
 
+    def frame_samples(self, start_frame: int, n_frames: int) -> tuple[int, int]:
+        """The source's samples that frames of this epoch are the first to see: their newest hops, ``[start, stop)``."""
+        stop = self._config.span_samples(start_frame + n_frames)
+        start = stop - n_frames * self._config.hop_samples
+        return self._source_sample(start), self._source_sample(stop)
+
     def finish(self) -> None:
         """The stream ended; nothing stays in flight."""
         self._account.finish()

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from streamdeep.errors import MessageError
 from streamdeep.records import Flag, Sound
 from streamdeep.wire import messages
 from streamdeep.wire.audiokinds import FORMATS, STATES, AudioMessage, CreditMessage
+from streamdeep.wire.framekinds import FramesMessage
 from streamdeep.wire.kinds import STAGES
 from streamdeep.wire.messages import (
     ClockPoint,
@@ -165,7 +167,23 @@ credits = st.builds(
     limit_sample=counts,
     reason=texts,
 )
-RAW = ("embedding.bin", "early.bin", "audio.bin")
+frames = st.builds(
+    FramesMessage,
+    **common,
+    flags=flags,
+    epoch=counts,
+    start_sample=counts,
+    n_samples=counts,
+    sample_rate_hz=st.integers(1, 2**63 - 1),
+    captured_utc_ns=counts,
+    model=st.binary(min_size=8, max_size=8),
+    start_frame=counts,
+    hop_samples=st.integers(1, 2**63 - 1),
+    low=st.floats(-200, -101),
+    high=st.floats(-100, 100),
+    levels=arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 40))),
+)
+RAW = ("embedding.bin", "early.bin", "audio.bin", "frames.bin")
 KINDS = {
     "audio": audios,
     "credit": credits,
@@ -174,6 +192,7 @@ KINDS = {
     "status": statuses,
     "model": models,
     "label": labels,
+    "frames": frames,
 }
 
 

@@ -23,6 +23,8 @@ from streamdeep.rack.places import Places
 from streamdeep.rack.result import Result
 from streamdeep.rack.shelf import Shelf, Survey
 from streamdeep.rack.slot import Slot
+from streamdeep.rack.tap import FrameTap
+from streamdeep.records import Spectrogram
 
 GATHERING_S = 0.005
 """So long complete frames may wait for others, to share a call."""
@@ -75,6 +77,8 @@ class Rack:
         self._encoder = make_rows(model, self.segment, early_frames=early_frames)
         self._places = Places(contract, self.segment, self._encoder)
         self._most_streams = max(1, BATCH_ROWS // Lanes(self.segment).n_lanes)
+        self._tap: FrameTap | None = None
+        self._turned: tuple[list[Slot], NDArray[np.float32]] | None = None
         self._resting: list[Slot] = []
         self._resume_ns = 0
         self._seen_ns: int | None = None  # when complete frames were first seen that still wait
@@ -114,6 +118,31 @@ class Rack:
             first_sample=first_sample,
             first_epoch=first_epoch,
         )
+
+    # --- frames to be looked at --------------------------------------------------------------------------
+
+    def tap(self, slot: Slot) -> None:
+        """From now on keep this stream's frames for :meth:`spectrograms`."""
+        if self._tap is None:
+            self._tap = FrameTap(self._config)
+        self._tap.add(slot)
+
+    def spectrograms(self) -> list[tuple[Slot, Spectrogram]]:
+        """What the last turn's frames make full, of tapped streams; to be asked after it, once."""
+        if self._tap is None or self._turned is None:
+            return []
+        (slots, values), self._turned = self._turned, None
+        n_frames = values.shape[1]
+        starts = [self._encoder.next_frame(slot.number) - n_frames for slot in slots]
+        return self._tap.take(slots, starts, values)
+
+    def last_spectrogram(self, slot: Slot) -> list[tuple[Slot, Spectrogram]]:
+        """What waits of a stream that ended."""
+        if self._tap is None:
+            return []
+        found = self._tap.flush(slot)
+        self._tap.remove(slot)
+        return found
 
     # --- what is due -------------------------------------------------------------------------------------
 
@@ -189,6 +218,8 @@ class Rack:
                 results[slot.number] = Result(slot, stages_ns=spent_ns)
                 slot.settle()
             results[slot.number].embeddings.append(slot.timeline.place(segment))
+        if self._tap is not None:
+            self._turned = [self._places[number] for number in numbers], values
         self._lighten(outlook, now_ns)
         return list(results.values())
 

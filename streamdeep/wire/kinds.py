@@ -25,7 +25,7 @@ Counters = Mapping[str, int | Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Message:
-    """What every kind carries; only the five kinds below and those of ``audiokinds`` are ever made.
+    """What every kind carries; only the five kinds below and those of ``audiokinds`` and ``framekinds`` are ever made.
 
     Attributes:
         stream: the stream's name.

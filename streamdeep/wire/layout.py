@@ -15,6 +15,8 @@ from streamdeep.errors import MessageError
 from streamdeep.records import Flag, Sound
 from streamdeep.wire.audiokinds import AudioMessage, CreditMessage
 from streamdeep.wire.audiolayout import read_audio, read_credit, write_audio, write_credit
+from streamdeep.wire.framekinds import FramesMessage
+from streamdeep.wire.framelayout import read_frames, write_frames
 from streamdeep.wire.kinds import (
     DIGEST_BYTES,
     MODEL_BYTES,
@@ -56,7 +58,7 @@ _MODEL_KEYS = ("digest", "name", *_MODEL_COUNTS, "incremental", "frontend_json",
 
 
 def to_maps(message: Message) -> tuple[dict[str, object], bytes | dict[str, object]]:
-    """Header and payload of a message, unchecked; the payload is raw for embeddings and sound, else a map.
+    """Header and payload of a message, unchecked; the payload is raw for embeddings, sound and frames, else a map.
 
     Raises:
         ValueError: an embedding's vector is not float32.
@@ -69,6 +71,8 @@ def to_maps(message: Message) -> tuple[dict[str, object], bytes | dict[str, obje
         return header, _write_embedding(message, header)
     if isinstance(message, AudioMessage):
         return header, write_audio(message, header)
+    if isinstance(message, FramesMessage):
+        return header, write_frames(message, header)
     return header, _write_map(message, header)
 
 
@@ -80,7 +84,7 @@ def from_maps(
     Args:
         topic: what they came under; header and topic must agree.
         header: unchecked.
-        payload: raw for the kinds ``embedding``, ``early`` and ``audio``, else an unchecked map.
+        payload: raw for the kinds ``embedding``, ``early``, ``audio`` and ``frames``, else an unchecked map.
 
     Raises:
         MessageError: a value is missing, of the wrong type or out of range, or the version is another.
@@ -100,6 +104,8 @@ def from_maps(
     if isinstance(payload, bytes):
         if topic.kind == "audio":
             return read_audio(common, fields, payload)
+        if topic.kind == "frames":
+            return read_frames(common, fields, payload)
         if (Flag.EARLY in common["flags"]) != (topic.kind == "early"):
             raise fields.error("flags", "early exactly under the topic early/")
         return _read_embedding(common, fields, payload)

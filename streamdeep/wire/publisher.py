@@ -15,7 +15,8 @@ from typing import Any, Final, Self, Unpack
 
 import numpy as np
 
-from streamdeep.records import Embedding, Flag, Sound
+from streamdeep.records import Embedding, Flag, Sound, Spectrogram
+from streamdeep.wire.framekinds import FramesMessage
 from streamdeep.wire.gate import Guard
 from streamdeep.wire.host import this_host
 from streamdeep.wire.kinds import (
@@ -195,6 +196,53 @@ class Publisher:
                 peak_dbfs=float(embedding.peak_dbfs),
                 vector=vector,
                 novelty=novelty,
+            )
+        )
+
+    def offer_frames(self, stream: str) -> None:
+        """Say, in the stream's statuses, that frames can be had; before the first ones."""
+        self._sequences[stream].setdefault(f"frames/{stream}/", -1)
+
+    def publish_frames(
+        self,
+        stream: str,
+        batch: Spectrogram,
+        *,
+        model: bytes,
+        hop_samples: int,
+        captured_monotonic_ns: int,
+    ) -> None:
+        """Send some frames; does nothing, and uses up no number, while nobody subscribes to them.
+
+        Args:
+            stream: the stream's name, see :meth:`offer_frames`.
+            batch: the frames.
+            model: first 8 bytes of the model's SHA-256.
+            hop_samples: step between frames at the model's rate.
+            captured_monotonic_ns: when the last frame's last sample was captured.
+
+        Raises:
+            ValueError: a value that the protocol does not allow.
+        """
+        topic = f"frames/{stream}/"
+        if not self.is_subscribed(topic):
+            return
+        common = self._common(topic, stream)
+        age_ns = max(0, common["published_monotonic_ns"] - captured_monotonic_ns)
+        self._send_new(
+            FramesMessage(
+                **common,
+                epoch=batch.epoch,
+                start_sample=batch.start_sample,
+                n_samples=batch.n_samples,
+                sample_rate_hz=batch.sample_rate_hz,
+                captured_utc_ns=common["published_utc_ns"] - age_ns,
+                model=model,
+                start_frame=batch.start_frame,
+                hop_samples=hop_samples,
+                low=batch.low_db,
+                high=batch.high_db,
+                levels=batch.levels,
             )
         )
 
