@@ -4,12 +4,13 @@ example      one named segment: embedding, meaning (a class, ``unknown``, or *no
 examples     all of one head, of one encoder: named in takes, corrected, removed, undone
 memory       the last minutes of every stream, bounded
 teacher      messages and names in, examples out: begin and end, the last seconds, a stretch of samples
+stretch      which segments belong to a stretch of samples
 classifiers  nearest class mean and logistic regression, as linear maps
 judging      how good they are, by leaving takes out
 learner      examples in, the better classifier out, calibrated
 headfile     a head that carries its examples: saved, loaded
-clips        folders of sound files, and sound files with label files, as examples
-labels       label files: Audacity, CSV, JSON lines
+clips        embedded sound files as examples: folders of classes, files with labels
+labels       label files, read: Audacity, CSV, JSON lines
 similar      the nearest of many embeddings
 
 Nothing in here opens a socket, reads a clock or prints. To teach from messages, in one thread::

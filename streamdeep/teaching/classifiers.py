@@ -5,8 +5,9 @@ take of a class alike: five minutes of background do not outvote three calls of 
 are (``judging``), which of them is taken (``learner``).
 """
 
+import contextlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from streamdeep.heads.writing import folded
 _SPREAD_SHARE: Final = 0.1
 """A share of the median variance is added to every dimension's own: of few examples it may be zero by chance."""
 _STEPS_MOST: Final = 500
+_NO_LENGTH: Final = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,13 +113,44 @@ def logistic(rows: Rows) -> Linear:
     standard, mean, scale = _standardised(rows)
     # Standardised vectors are sqrt(dim) long: so the penalty weighs the same whatever dim is.
     fitted = regression(C=1.0 / standard.shape[1], max_iter=_STEPS_MOST)
+    coordinates, axes = _spanned(standard)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # whether it came to its end is judged by how it does
-        fitted.fit(standard, rows.classes, sample_weight=rows.weights())
+        fitted.fit(coordinates, rows.classes, sample_weight=rows.weights())
     weight, bias = fitted.coef_, fitted.intercept_
+    weight = weight @ axes
     if rows.n_classes == 2:  # scikit-learn gives the second class's logit alone
         weight, bias = np.concatenate((-weight, weight)) / 2.0, np.concatenate((-bias, bias)) / 2.0
     return _finished(weight, bias, mean, scale)
+
+
+def _spanned(
+    standard: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The rows in the space that they span: coordinates ``(rows, axes)`` and orthonormal axes ``(axes, dim)``.
+
+    A penalised solution is a sum of rows, so it is the same there, and found many times sooner where there are fewer
+    rows than dimensions.
+    """
+    n_rows, dim = standard.shape
+    if n_rows >= dim:
+        return standard, np.eye(dim)
+    squares, left = np.linalg.eigh(standard @ standard.T)
+    kept = squares > _NO_LENGTH * squares[-1]
+    lengths = np.sqrt(squares[kept])
+    return left[:, kept] * lengths, (left[:, kept] / lengths).T @ standard
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """BLAS on one thread, where scikit-learn is, which brings what that takes: matrices this small are ten times slower on several, where a machine has other work."""
+    try:
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    except ImportError:
+        yield
+        return
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 def require_logistic() -> Any:

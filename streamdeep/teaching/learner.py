@@ -15,7 +15,14 @@ import numpy as np
 from streamdeep.errors import ConfigurationError, MissingDependencyError
 from streamdeep.heads.calibration import fit_temperature
 from streamdeep.heads.settings import UNKNOWN
-from streamdeep.teaching.classifiers import Linear, Rows, logistic, prototypes, require_logistic
+from streamdeep.teaching.classifiers import (
+    Linear,
+    Rows,
+    logistic,
+    one_thread,
+    prototypes,
+    require_logistic,
+)
 from streamdeep.teaching.example import Meaning
 from streamdeep.teaching.examples import Examples, joined_takes
 from streamdeep.teaching.judging import Judgement, Score, judge
@@ -75,9 +82,10 @@ def learn(examples: Examples, *, method: Choice = "auto") -> Learnt:
         )
     rows, meanings = _rows(examples, labels)
     tried, note = _methods(rows, method)
-    judged = {name: judge(rows, meanings, labels, _FITS[name]) for name in tried}
-    best = max(tried, key=lambda name: _merit(judged[name]))
-    linear, found = _FITS[best](rows), judged[best]
+    with one_thread():
+        judged = {name: judge(rows, meanings, labels, _FITS[name]) for name in tried}
+        best = max(tried, key=lambda name: _merit(judged[name]))
+        linear, found = _FITS[best](rows), judged[best]
     calibrated = found.temperature is not None
     return Learnt(
         labels=labels,

@@ -7,13 +7,14 @@ message came. A stretch too short for any centre takes the segment whose centre 
 on over the end of a session. Not here: sockets, keys, screens, what is learnt (``learner``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from streamdeep.errors import ConfigurationError
 from streamdeep.teaching.example import Meaning
 from streamdeep.teaching.examples import Examples
 from streamdeep.teaching.memory import KEEP_S, Heard, Memory, place_of
+from streamdeep.teaching.stretch import holds, nearest
 from streamdeep.wire.kinds import EmbeddingMessage, EventMessage, Message, ModelMessage
 from streamdeep.wire.printable import one_line
 
@@ -162,8 +163,7 @@ class Teacher:
         return stretch.take
 
     def _offer(self, stretch: _Stretch, segment: EmbeddingMessage) -> int:
-        centre = place_of(segment).centre_sample
-        if centre < stretch.start_sample or centre >= (stretch.stop_sample or centre + 1):
+        if not holds(stretch.start_sample, stretch.stop_sample, place_of(segment)):
             return 0
         return self._take(stretch, segment)
 
@@ -189,16 +189,10 @@ class Teacher:
         return n_taken
 
     def _take_nearest(
-        self, stretch: _Stretch, segments: Iterable[EmbeddingMessage], stop: int
+        self, stretch: _Stretch, segments: Sequence[EmbeddingMessage], stop: int
     ) -> int:
-        start = stretch.start_sample
-        near = [one for one in segments if one.start_sample < stop and one.stop_sample > start]
-        if not near:
-            return 0
-        middle = (start + stop) // 2
-        return self._take(
-            stretch, min(near, key=lambda one: abs(place_of(one).centre_sample - middle))
-        )
+        index = nearest(stretch.start_sample, stop, [place_of(segment) for segment in segments])
+        return 0 if index is None else self._take(stretch, segments[index])
 
     def _heard(self, stream: str) -> Heard:
         if stream not in self.memory:
