@@ -3,7 +3,7 @@
 import csv
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +19,7 @@ from streamdeep.config import hop_frames_from_seconds
 from streamdeep.encoder.model import BATCH_SEGMENTS, Model
 from streamdeep.errors import ConfigurationError, SourceError, StreamdeepError
 from streamdeep.providers import ProviderName
+from streamdeep.records import Embedding
 from streamdeep.tables import fixed_size_lists, require_pyarrow
 
 SUFFIXES = frozenset(
@@ -91,7 +92,7 @@ def embed(
     if provider != "cpu":  # there a single step costs about as much as a batch of whole segments
         loaded.incremental = False
     hop_frames = None if hop is None else hop_frames_from_seconds(hop, loaded.contract.frontend)
-    files = list(_files(paths))
+    files = list(sound_files(paths))
     console = Console(stderr=True, highlight=False)
     rows: list[tuple[str, int, int, NDArray[np.float32]]] = []
     failures: dict[str, str] = {}
@@ -131,7 +132,12 @@ def embed(
         )
 
 
-def _files(paths: list[Path]) -> Iterator[Path]:
+def sound_files(paths: Sequence[Path]) -> Iterator[Path]:
+    """The sound files and recordings among these paths and in these folders.
+
+    Raises:
+        SourceError: a folder holds none.
+    """
     from streamdeep.recording.files import is_recording
 
     def is_sound(path: Path) -> bool:
@@ -166,6 +172,18 @@ def embed_file(
         First sample, number of samples, vector.
 
     Raises:
+        SourceError: as :func:`embeddings_of`.
+    """
+    for embedding in embeddings_of(path, model, hop_frames, selection):
+        yield embedding.start_sample, embedding.n_samples, embedding.vector
+
+
+def embeddings_of(
+    path: Path, model: Model, hop_frames: int | None, selection: Selection = EVERY_CHANNEL
+) -> list[Embedding]:
+    """Embeddings of one file or recording, in order.
+
+    Raises:
         SourceError: it cannot be read, lacks a selected channel, or is shorter than one frame.
     """
     from streamdeep.intake.opening import open_sound
@@ -187,8 +205,7 @@ def embed_file(
                 f"{path} has {1000 * pipeline.ledger().captured / file.sample_rate_hz:.0f} ms of sound; the model "
                 f"needs {1000 * frontend.longest_window_samples / frontend.sample_rate_hz:.0f} ms for one frame"
             )
-    for embedding in found:
-        yield embedding.start_sample, embedding.n_samples, embedding.vector
+    return found
 
 
 def write_table(path: Path, table: Table) -> None:
