@@ -46,6 +46,12 @@ def dashboard(
             help="The engine's model file, for the map. [default: the embedded]",
         ),
     ] = None,
+    teach: Annotated[
+        Path | None,
+        typer.Option(
+            help="Let browsers teach, and save what they taught to this head file; it goes on if it is there."
+        ),
+    ] = None,
     port: Annotated[
         int | None, typer.Option(help="Serve on this port of 127.0.0.1. [default: 8088]")
     ] = None,
@@ -64,6 +70,7 @@ def dashboard(
     One more subscriber, in a process of its own: it changes nothing. Spectrograms need `run --frames`.
 
     Example: streamdeep dashboard --open
+    Example: streamdeep dashboard --teach my-head.onnx
     Example: streamdeep dashboard --connect tcp://127.0.0.1:5757 --head scene-head.onnx --port 8088
     """
     from streamdeep.bridges.access import Access, bind_from
@@ -71,6 +78,7 @@ def dashboard(
     from streamdeep.bridges.serving import require_server
     from streamdeep.dashboard.chart import load_chart
     from streamdeep.dashboard.dashboard import KINDS, Dashboard
+    from streamdeep.dashboard.desk import Desk
     from streamdeep.dashboard.scene import Scene
     from streamdeep.heads.head import load_head
     from streamdeep.heads.settings import DecisionSettings
@@ -86,7 +94,10 @@ def dashboard(
         guarded=insecure or token is not None,
         advice=advice,
     )
-    scene = Scene(load_head(head), DecisionSettings(), load_chart(model))
+    desk = None if teach is None else Desk(teach)
+    # What was taught before is what one goes on with.
+    found = desk.head if desk is not None and desk.head is not None else load_head(head)
+    scene = Scene(found, DecisionSettings(), load_chart(model))
     say = Voice(as_json=as_json)
     listener, bound = target.open()
     with (
@@ -100,7 +111,7 @@ def dashboard(
         ) as subscriber,
     ):
         access = Access(bound, hosts=host or (), token=token)
-        page = Dashboard(subscriber, listener, access, scene)
+        page = Dashboard(subscriber, listener, access, scene, desk)
         stop_on_signals(page.stop)
         url = f"http://{bound}/"
         shown = url if token is None else f"{url}?token=... (the token in {token_file})"

@@ -3,6 +3,7 @@
 chart     where embeddings lie on a map on which places stay put, and what was never heard before
 packets   what a browser is sent: texts of JSON, and bytes of spectrograms
 scene     messages in, packets out: labels, places, how all streams are doing
+desk      teaching: what browsers ask for, and a head that is saved where the user said
 audience  all browsers, and the recent past for those who join
 pages     the page's files
 server    over HTTP and WebSocket; the only module here that knows starlette

@@ -52,16 +52,17 @@ class Scene:
         self._chart = chart
         self._board = Board()
         self._statuses: dict[str, StatusMessage] = {}
+        self._models: dict[str, ModelMessage] = {}
         self._shown: set[str] = set()
         self._ignored: set[str] = set()
         self.head = head
         self._labeller = Labeller(head, decision)
 
-    def change_head(self, head: Head) -> Packet:
+    def change_head(self, head: Head) -> list[Packet]:
         """From now on label with this one; sounds that go on begin anew."""
         self.head = head
         self._labeller = Labeller(head, self._decision)
-        return self.introduction()
+        return [self.introduction(), *map(self._model, self._models.values())]
 
     def introduction(self) -> Packet:
         """What labels mean, which model the map is of."""
@@ -93,6 +94,7 @@ class Scene:
             case StatusMessage():
                 self._statuses[message.stream] = message
             case ModelMessage():
+                self._models[message.stream] = message
                 return [self._model(message)]
             case EventMessage():
                 cut = self._labeller.push(message, now_ns=now_ns)

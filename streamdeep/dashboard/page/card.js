@@ -89,6 +89,7 @@ export class Card {
     this.sum = element("p", { class: "model" });
     this.events = element("ul", { class: "events", "aria-label": "What happened lately" });
 
+    this.timeline = element("div", { class: "timeline" }, this.hint, this.bandRow, this.ribbonRow, this.times);
     const section = (words, ...children) => element("section", {}, element("h3", { text: words }), ...children);
     this.root = element(
       "article",
@@ -96,7 +97,7 @@ export class Card {
       element("div", { class: "title" }, title, this.model, this.state),
       element("div", { class: "hero" }, this.label, this.sure, this.aside),
       this.level,
-      element("div", { class: "timeline" }, this.hint, this.bandRow, this.ribbonRow, this.times),
+      this.timeline,
       element("div", { class: "pair" }, section("Map of embeddings", this.mapCanvas, this.mapHint), section("Latency by stage", this.latency.table)),
       element("section", { class: "numbers" }, element("h3", { text: "Where every sample is" }), this.ledger, list, this.sum, this.events),
     );
@@ -124,6 +125,7 @@ export class Card {
     this.dirty = true;
     this.showLabel(packet);
     if (packet.only_changes) return;
+    this.root.dataset.sequence = String(packet.sequence);
     const { level_dbfs: level, peak_dbfs: peak } = packet;
     const place = (dbfs) => 100 * Math.min(1, Math.max(0, 1 - dbfs / QUIETEST_DBFS));
     this.meterFill.style.width = `${place(level)}%`;

@@ -3,6 +3,7 @@
 import { Card } from "./card.js";
 import { Connection } from "./connection.js";
 import { Series } from "./series.js";
+import { NamingRow, TeachingPanel } from "./teach.js";
 import { element, say } from "./text.js";
 import { isDark, onTheme, startTheme } from "./theme.js";
 
@@ -16,6 +17,7 @@ let labels = [];
 let paused = false;
 let up = false;
 let board = null;
+let panel = null;
 
 const watcher = new IntersectionObserver((entries) => {
   for (const entry of entries) {
@@ -35,6 +37,7 @@ function streamOf(name) {
   const link = element("a", { href: `#${card.root.id}`, text: name });
   const made = { series, card, link };
   streams.set(name, made);
+  if (panel) teachFrom(made);
   for (const one of [...streams.keys()].sort()) {
     byId("streams").append(streams.get(one).card.root);
     byId("names").append(streams.get(one).link);
@@ -42,6 +45,10 @@ function streamOf(name) {
   watcher.observe(card.root);
   byId("empty").hidden = true;
   return made;
+}
+
+function teachFrom({ series, card }) {
+  card.timeline.after(new NamingRow(series.name, (order) => connection.send(order)).root);
 }
 
 const takers = {
@@ -74,6 +81,14 @@ const takers = {
       link.title = row.state;
     }
     tellConnection("");
+  },
+  teaching(packet) {
+    if (!panel) {
+      panel = new TeachingPanel((order) => connection.send(order));
+      byId("streams").prepend(panel.root);
+      for (const made of streams.values()) teachFrom(made);
+    }
+    panel.show(packet, labels);
   },
   dropped(packet) {
     say(byId("notes"), `This browser was too slow: ${packet.total} messages were left out.`);
