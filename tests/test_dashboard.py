@@ -18,7 +18,7 @@ import pytest
 from bridge_data import a_label, a_model, a_status, an_embedding, an_event, common
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from streamdeep.cli.dashboard import dashboard as run_dashboard
