@@ -153,9 +153,10 @@ export class Card {
     }
     this.novel.hidden = !packet?.never_heard;
     const words = [];
-    if (known && packet.label === "unknown" && packet.probabilities) {
-      const [label, chance] = Object.entries(packet.probabilities)[0];
-      words.push(`closest: ${label}, ${percent(chance)}`);
+    if (known && packet.probabilities) {
+      // Most probable first, see the labeller.
+      const other = Object.entries(packet.probabilities).find(([label]) => label !== packet.label);
+      if (other) words.push(`${packet.label === "unknown" ? "closest" : "next"}: ${other[0]}, ${percent(other[1])}`);
     }
     if (packet?.novelty !== null && packet?.novelty !== undefined) words.push(`novelty ${packet.novelty.toFixed(2)}`);
     for (const other of (row?.labels ?? []).slice(known ? 0 : 1, 4)) {
