@@ -91,7 +91,7 @@ class Scoring:
         """A score for each, that does not depend on the others; None for each if the model cannot tell."""
         if self._novelty is None:
             return [None] * len(segments)
-        return self._novelty.scores([segment.vector for segment in segments]).tolist()
+        return list(map(float, self._novelty.scores(segment.vector for segment in segments)))
 
 
 def check_source(sample_rate_hz: int, n_channels: int) -> None:
