@@ -33,7 +33,7 @@ from streamdeep.errors import ConfigurationError, StreamdeepError
 from streamdeep.heads.head import load_head
 from streamdeep.heads.settings import DecisionSettings
 from streamdeep.labelling.labeller import Labeller
-from streamdeep.records import Embedding
+from streamdeep.records import Embedding, NoveltyScale
 from streamdeep.wire.framekinds import FramesMessage
 from streamdeep.wire.kinds import ClockPoint
 from streamdeep.wire.publisher import Publisher
@@ -121,17 +121,25 @@ def test_places_are_those_of_the_model_files_projection(model, vectors):
     assert not chart.belongs_to(bytes(8))
 
 
-def test_what_was_never_heard_is_beyond_the_training_datas_novelty(scene, model, vectors):
-    quantile = dict(
-        zip(
-            model.contract.statistics.novelty_probabilities,
-            model.contract.statistics.novelty_quantiles,
-            strict=True,
+def test_what_was_never_heard_is_said_as_classify_says_it(scene, model, vectors):
+    statistics = model.contract.statistics
+    scale = NoveltyScale(statistics.novelty_probabilities, statistics.novelty_quantiles)
+    described = replace(a_model(), digest=model.digest, novelty=scale)
+    labeller = Labeller(load_head(), DecisionSettings())
+    for one in (scene, labeller):
+        one.push(described, now_ns=0)
+    seen = set()
+    for sequence in range(60):
+        novelty = scale.quantiles[0] if sequence < 20 else 3 * scale.quantiles[-1]
+        message = heard(model, vectors[0], sequence, novelty=novelty)
+        (told,) = objects(scene.push(message, now_ns=sequence * SECOND_NS))
+        (wanted,) = labeller.push(message, now_ns=sequence * SECOND_NS)
+        assert (told["never_heard"], told["drifting"]) == (
+            wanted.noticed.novel,
+            wanted.noticed.drifting,
         )
-    )[0.999]
-    for novelty, never in [(quantile * 0.999, False), (quantile * 1.001, True), (None, False)]:
-        (told,) = objects(scene.push(heard(model, vectors[0], novelty=novelty), now_ns=0))
-        assert told["never_heard"] is never
+        seen.add(told["never_heard"])
+    assert seen == {False, True}
 
 
 def test_the_board_has_the_ledger_of_the_newest_status(scene):

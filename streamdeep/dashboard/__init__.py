@@ -1,6 +1,6 @@
 """The dashboard: one more subscriber, and a page that shows what it hears (``docs/dashboard.md``).
 
-chart     where embeddings lie on a map on which places stay put, and what was never heard before
+chart     where embeddings lie on a map on which places stay put
 packets   what a browser is sent: texts of JSON, and bytes of spectrograms
 scene     messages in, packets out: labels, places, how all streams are doing
 desk      teaching: what browsers ask for, and a head that is saved where the user said

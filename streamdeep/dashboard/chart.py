@@ -1,11 +1,10 @@
-"""Where embeddings lie on a map on which places stay put, and whether anything like it was heard before.
+"""Where embeddings lie on a map on which places stay put.
 
-Both come from the model file, since the wire does not carry them: so they hold for embeddings of that model only.
-Nothing of the model is run. Not here: drawing.
+The projection comes from the model file, since the wire does not carry it: so it holds for embeddings of that model
+only. Nothing of the model is run. Not here: drawing.
 """
 
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,6 @@ from numpy.typing import NDArray
 from streamdeep import onnxfile
 from streamdeep.encoder.contract import FORMAT, METADATA_KEY, Contract
 from streamdeep.encoder.model import default_model_path
-
-NOVEL_PROBABILITY: Final = 0.999
-"""What scores above this quantile of the training data was never heard before."""
 
 
 class Chart:
@@ -25,14 +21,12 @@ class Chart:
         digest: SHA-256 of the model file, 32 bytes.
         name: what the model is called.
         has_map: the file has a projection.
-        novelty_threshold: a score above it means "never heard anything like this"; None if the file does not tell.
     """
 
     def __init__(self, contract: Contract, digest: bytes) -> None:
         self.digest = digest
         self.name = contract.name
         self.has_map = contract.projection is not None
-        self.novelty_threshold: float | None = None
         self._projection = np.zeros((2, contract.encoder.dim))
         if contract.projection is not None:
             self._projection = contract.projection.array().astype(np.float64)
@@ -40,13 +34,6 @@ class Chart:
         if contract.statistics is not None:
             mean = contract.statistics.mean.array().astype(np.float64)
             self._origin = self._projection @ mean
-            self.novelty_threshold = float(
-                np.interp(
-                    NOVEL_PROBABILITY,
-                    contract.statistics.novelty_probabilities,
-                    contract.statistics.novelty_quantiles,
-                )
-            )
 
     def belongs_to(self, model: bytes) -> bool:
         """Whether this is the chart of a model, named by its digest or the first 8 bytes of it."""

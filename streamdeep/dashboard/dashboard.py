@@ -103,7 +103,7 @@ class Dashboard:
             desk.obey(order, now_ns=came_ns)
         packets = desk.step(now_ns)
         if desk.head is not None and desk.head is not self._scene.head and packets:
-            packets += self._scene.change_head(desk.head)
+            packets += self._scene.change_head(desk.head, now_ns=now_ns)
         return packets
 
     def _deliver(self, batches: list[list[Packet]], missed: int) -> None:

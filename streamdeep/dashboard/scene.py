@@ -58,10 +58,12 @@ class Scene:
         self.head = head
         self._labeller = Labeller(head, decision)
 
-    def change_head(self, head: Head) -> list[Packet]:
+    def change_head(self, head: Head, *, now_ns: int) -> list[Packet]:
         """From now on label with this one; sounds that go on begin anew."""
         self.head = head
         self._labeller = Labeller(head, self._decision)
+        for model in self._models.values():  # what novelty means
+            self._labeller.push(model, now_ns=now_ns)
         return [self.introduction(), *map(self._model, self._models.values())]
 
     def introduction(self) -> Packet:
@@ -95,6 +97,7 @@ class Scene:
                 self._statuses[message.stream] = message
             case ModelMessage():
                 self._models[message.stream] = message
+                self._labeller.push(message, now_ns=now_ns)
                 return [self._model(message)]
             case EventMessage():
                 cut = self._labeller.push(message, now_ns=now_ns)
@@ -154,9 +157,9 @@ class Scene:
 
     def _heard(self, message: EmbeddingMessage, labelled: Labelled | None) -> Packet:
         rate_hz, novelty = message.sample_rate_hz, message.novelty
+        noticed = None if labelled is None else labelled.noticed
         charted = self._chart.belongs_to(message.model)
         place = self._chart.place(message.vector) if charted and self._chart.has_map else None
-        threshold = self._chart.novelty_threshold if charted else None
         content = {
             "kind": "heard",
             "stream": message.stream,
@@ -173,7 +176,8 @@ class Scene:
             "latency_us": message.latency_ns // 1000,
             "stages_us": {stage: ns / 1000 for stage, ns in message.stages_ns.items()},
             "novelty": None if novelty is None else round(novelty, 4),
-            "never_heard": novelty is not None and threshold is not None and novelty > threshold,
+            "never_heard": noticed is not None and noticed.novel,
+            "drifting": noticed is not None and noticed.drifting,
         }
         if labelled is not None:
             mine = [sound for sound in labelled.sounds if sound.label == labelled.label]

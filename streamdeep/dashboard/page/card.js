@@ -159,6 +159,7 @@ export class Card {
       if (other) words.push(`${packet.label === "unknown" ? "closest" : "next"}: ${other[0]}, ${percent(other[1])}`);
     }
     if (packet?.novelty !== null && packet?.novelty !== undefined) words.push(`novelty ${packet.novelty.toFixed(2)}`);
+    if (packet?.drifting) words.push("for long less and less like the training");
     for (const other of (row?.labels ?? []).slice(known ? 0 : 1, 4)) {
       words.push(`${other.head} says ${other.label} ${percent(other.confidence)}`);
     }
