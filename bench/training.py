@@ -92,13 +92,13 @@ def embed_by_command(clips: Path, out: Path) -> float:
 
 
 def embed_in_process(paths: list[Path]) -> float:
-    from streamdeep.cli.embed import embed_file
+    from streamdeep.cli.embed import embeddings_of
     from streamdeep.encoder.model import load_model
 
     model = load_model()
     began_s = perf_counter()
     for path in paths:
-        list(embed_file(path, model, model.contract.segment.length_frames))
+        list(embeddings_of(path, model, model.contract.segment.length_frames))
     return perf_counter() - began_s
 
 

@@ -48,6 +48,7 @@ class Engine:
         ring_s: float = RING_S,
         offline: bool = False,
         open_ended: bool = False,
+        frames: bool = False,
     ) -> None:
         """Build an engine.
 
@@ -59,6 +60,7 @@ class Engine:
             ring_s: how much of a source's sound may wait.
             offline: sources are not live, so latencies mean nothing; embeddings are flagged.
             open_ended: streams may still come when there are none; only ``stop`` ends the run.
+            frames: also publish the log-Mel frames of streams that are not offline, for those who draw them.
 
         Raises:
             ConfigurationError: the model cannot run live, or cannot give early embeddings.
@@ -73,6 +75,7 @@ class Engine:
         self._ring_s = ring_s
         self._rack = Rack(model, hop_frames=hop_frames, early_frames=early_frames)
         self._open_ended = open_ended
+        self._frames = frames
         self._wake = Wake()
         self._stopping = threading.Event()
         self._told_to_stop = False
@@ -137,7 +140,10 @@ class Engine:
             model=self._model,
             segment=self._rack.segment,
             offline=self._offline or offline,
+            frames=self._frames,
         )
+        if stream.frames:
+            self._rack.tap(slot)
         if on_end is not None:
             self._on_end[stream] = on_end
         self.streams.append(stream)
@@ -217,6 +223,8 @@ class Engine:
                 time.sleep(outlook.delay_s)
             elif outlook.delay_s is not None:
                 self._publish(self._rack.turn(outlook, now_ns), now_ns)
+                for slot, batch in self._rack.spectrograms():
+                    self._by_slot[id(slot)].publish_frames(batch)
             elif not results:
                 patience_s = 1.0
                 if self._statuses:
@@ -255,6 +263,9 @@ class Engine:
     def _publish(self, results: Iterable[Result], taken_ns: int) -> None:
         for result in results:
             stream = self._by_slot[id(result.slot)]
+            if result.ended:
+                for _, batch in self._rack.last_spectrogram(result.slot):
+                    stream.publish_frames(batch)
             stream.take(result, taken_ns)
             if stream.ended:
                 del self._by_slot[id(result.slot)]

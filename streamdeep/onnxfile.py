@@ -92,8 +92,12 @@ def write(path: Path, content: bytes) -> None:
     """Write a sealed file so that a crash leaves the old one or the new one, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(path.suffix + ".part")
-    draft.write_bytes(content)
-    draft.replace(path)
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)  # on a full disk, it would be what fills it
+        raise
 
 
 def parse_metadata(

@@ -112,6 +112,7 @@ class Embedding:
         peak_dbfs: 20 log10 of the largest magnitude. Never below -200.
         gap_samples: samples lost before this epoch began, in the epoch's first embedding, else 0.
         flags: see :class:`Flag`.
+        novelty: how unusual it is for the model's training, about 1 for what is not; None if the model cannot tell.
     """
 
     vector: NDArray[np.float32]
@@ -123,11 +124,56 @@ class Embedding:
     peak_dbfs: float
     gap_samples: int = 0
     flags: Flag = field(default=Flag(0))
+    novelty: float | None = None
 
     @property
     def stop_sample(self) -> int:
         """One past the source's index of the last sample."""
         return self.start_sample + self.n_samples
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectrogram:
+    """Consecutive frames of one epoch in steps of a byte, to be looked at.
+
+    Attributes:
+        epoch: as in the embeddings of the same sound.
+        start_frame: number of the first frame since the epoch began.
+        start_sample: the source's index of the first sample of the first frame's newest hop.
+        n_samples: from there to the end of the last frame.
+        sample_rate_hz: the source's rate.
+        levels: ``(frames, bands)`` uint8; ``low_db + (high_db - low_db) * level / 255``.
+        low_db: what 0 stands for; 0 dB is a full-scale sine in its band.
+        high_db: what 255 stands for.
+    """
+
+    epoch: int
+    start_frame: int
+    start_sample: int
+    n_samples: int
+    sample_rate_hz: int
+    levels: NDArray[np.uint8]
+    low_db: float
+    high_db: float
+
+    @property
+    def stop_sample(self) -> int:
+        """One past the source's index of the last sample."""
+        return self.start_sample + self.n_samples
+
+
+@dataclass(frozen=True, slots=True)
+class NoveltyScale:
+    """What a model's novelty scores mean: how they were distributed over sound like its training.
+
+    Attributes:
+        probabilities: levels, rising, in (0, 1); at least one.
+        quantiles: as many scores, never falling: the share ``probabilities[i]`` of such sound scores at most
+            ``quantiles[i]``.
+    """
+
+    probabilities: tuple[float, ...]
+    quantiles: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from dataclasses import replace
 from streamdeep import __version__
 from streamdeep.audio.source import Source
 from streamdeep.config import SegmentConfig
+from streamdeep.encoder.contract import StatisticsContract
 from streamdeep.encoder.model import Model
 from streamdeep.rack.result import Restart, Result
 from streamdeep.rack.slot import Slot
-from streamdeep.records import Embedding, Flag, Ledger
+from streamdeep.records import Embedding, Flag, Ledger, NoveltyScale, Spectrogram
 from streamdeep.wire.kinds import ClockPoint
 from streamdeep.wire.publisher import Publisher
 
@@ -26,6 +27,7 @@ class Stream:
         source: where the sound comes from.
         slot: its place in the rack.
         ended: everything was published.
+        frames: its frames are published too.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Stream:
         model: Model,
         segment: SegmentConfig,
         offline: bool,
+        frames: bool = False,
     ) -> None:
         """Build a stream.
 
@@ -49,6 +52,7 @@ class Stream:
             model: what the rack runs.
             segment: how it cuts the stream.
             offline: latencies mean nothing; embeddings are flagged.
+            frames: its frames are published too, unless it is offline.
         """
         self.name = name
         self.source = source
@@ -58,6 +62,8 @@ class Stream:
         self._model = model
         self._segment = segment
         self._offline = offline
+        # As fast as it goes there is nothing to look at, only more to send.
+        self.frames = frames and not offline
         self._began_ns = time.monotonic_ns()
 
     @property
@@ -72,6 +78,8 @@ class Stream:
             SourceError: the source cannot be opened.
         """
         self._announce()
+        if self.frames:
+            self._publisher.offer_frames(self.name)
         self.source.start(self.slot.source)
         # Only now: who hears of the start may count on every sample from here on.
         self._publisher.publish_event(
@@ -97,6 +105,16 @@ class Stream:
             self._publish(embedding, clock, result.stages_ns, taken_ns, handed_over_ns)
         if result.ended:
             self._finish()
+
+    def publish_frames(self, batch: Spectrogram) -> None:
+        """Publish frames, if anybody draws them."""
+        self._publisher.publish_frames(
+            self.name,
+            batch,
+            model=self._model.short_digest,
+            hop_samples=self._model.contract.frontend.hop_samples,
+            captured_monotonic_ns=self._captured_ns(batch.stop_sample, self.slot.source.clock()),
+        )
 
     def ledger(self) -> Ledger:
         """Where every captured sample is, the ring included."""
@@ -161,10 +179,7 @@ class Stream:
         taken_ns: int,
         handed_over_ns: int,
     ) -> None:
-        sample, clock_ns = clock
-        # The clock's sample is a newer one; the embedding's last was captured that much earlier.
-        newer = sample - embedding.stop_sample
-        captured_ns = clock_ns - newer * 1_000_000_000 // embedding.sample_rate_hz
+        captured_ns = self._captured_ns(embedding.stop_sample, clock)
         self._publisher.publish_embedding(
             self.name,
             replace(embedding, flags=embedding.flags | Flag.OFFLINE)
@@ -173,8 +188,15 @@ class Stream:
             model=self._model.short_digest,
             captured_monotonic_ns=captured_ns,
             stages_ns={"capture": max(0, taken_ns - captured_ns), **stages_ns},
+            novelty=embedding.novelty,
             handed_over_monotonic_ns=handed_over_ns,
         )
+
+    def _captured_ns(self, stop_sample: int, clock: tuple[int, int]) -> int:
+        """Monotonic time at which the sample before this one was captured."""
+        sample, clock_ns = clock
+        # The clock's sample is a newer one; this one was captured that much earlier.
+        return clock_ns - (sample - stop_sample) * 1_000_000_000 // self.source.sample_rate_hz
 
     def _announce(self) -> None:
         contract = self._model.contract
@@ -193,4 +215,11 @@ class Stream:
             incremental=self._model.incremental,
             frontend_json=contract.frontend.model_dump_json(),
             version=__version__,
+            novelty=_scale(contract.statistics),
         )
+
+
+def _scale(statistics: StatisticsContract | None) -> NoveltyScale | None:
+    if statistics is None or not statistics.novelty_probabilities:
+        return None
+    return NoveltyScale(statistics.novelty_probabilities, statistics.novelty_quantiles)

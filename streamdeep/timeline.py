@@ -103,8 +103,8 @@ class Timeline:
         self._nonfinite.forget(oldest)
         self._clipped.forget(oldest)
 
-    def place(self, segment: EncodedSegment) -> Embedding:
-        """Give a segment its samples, flags and account."""
+    def place(self, segment: EncodedSegment, novelty: float | None = None) -> Embedding:
+        """Give a segment its samples, flags and account; its novelty goes along."""
         first = segment.start_frame * self._config.hop_samples
         start = self._source_sample(first)
         # A resampler's last sample may stand for less than a whole source sample.
@@ -137,7 +137,14 @@ class Timeline:
             peak_dbfs=_decibels(20.0, segment.peak),
             gap_samples=gap_samples,
             flags=flags,
+            novelty=novelty,
         )
+
+    def frame_samples(self, start_frame: int, n_frames: int) -> tuple[int, int]:
+        """The source's samples that frames of this epoch are the first to see: their newest hops, ``[start, stop)``."""
+        stop = self._config.span_samples(start_frame + n_frames)
+        start = stop - n_frames * self._config.hop_samples
+        return self._source_sample(start), self._source_sample(stop)
 
     def finish(self) -> None:
         """The stream ended; nothing stays in flight."""

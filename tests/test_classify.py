@@ -161,7 +161,16 @@ def test_what_is_published_and_written_is_what_was_decided(
     lines = [json.loads(line) for line in out.splitlines()]
     assert [line["decision"] for line in lines] == [m["label"] for _, m in found][:-1]
     assert {line["decision"] for line in lines} == {"loud", "unknown"}
+    # What an engine says of novelty is what a pipeline of its own would, to the bit.
+    assert [line["novelty"] for line in lines] == [one.novelty for one in embeddings(sound_path)]
+    assert (
+        {type(line["novel"]) for line in lines}
+        == {type(line["drifting"]) for line in lines}
+        == {bool}
+    )
     for line, (_, message) in zip(lines, found[:-1], strict=True):
+        for key in ("novelty", "novelty_rate", "novel", "drifting"):
+            assert line[key] == message[key]
         assert line["start_sample"] == message["start_sample"]
         assert [sound["state"] for sound in line["sounds"]] == [
             sound["state"] for sound in message["sounds"]

@@ -11,7 +11,7 @@ import soundfile
 from tiny import tiny_content, tiny_model
 
 from streamdeep import onnxfile
-from streamdeep.cli.embed import embed_file
+from streamdeep.cli.embed import embeddings_of
 from streamdeep.encoder.model import BATCH_SEGMENTS, Model
 from streamdeep.errors import ConfigurationError, MissingDependencyError
 from streamdeep.providers import find_provider
@@ -78,10 +78,13 @@ def test_a_file_is_embedded_the_same_in_batches(tmp_path):
     soundfile.write(tmp_path / "noise.wav", random.uniform(-0.5, 0.5, 8000 * 20), 8000)
     stepwise, batched = model("cpu"), model("cpu")
     batched.provider, batched.incremental = "cuda", False
-    wanted, found = (list(embed_file(tmp_path / "noise.wav", m, None)) for m in (stepwise, batched))
+    wanted, found = (embeddings_of(tmp_path / "noise.wav", m, None) for m in (stepwise, batched))
     assert len(found) > BATCH_SEGMENTS
-    assert [row[:2] for row in found] == [row[:2] for row in wanted]
-    np.testing.assert_array_equal([row[2] for row in found], [row[2] for row in wanted])
+    places = [
+        [(row.start_sample, row.n_samples, row.novelty) for row in rows] for rows in (found, wanted)
+    ]
+    assert places[0] == places[1]
+    np.testing.assert_array_equal([row.vector for row in found], [row.vector for row in wanted])
 
 
 @pytest.mark.skipif(not ABSENT, reason="every provider is installed here")

@@ -18,7 +18,8 @@ request        what a browser asked for
 mailbox        what waits for one browser: bounded, with a count of what was dropped
 fanout         all browsers, and the last of every state for those who join
 reading        one client's lines as they come
-websocket      the WebSocket bridge at work; the only module that knows starlette and uvicorn
+serving        a small server of pages and WebSockets; the only module that knows uvicorn
+websocket      the WebSocket bridge at work
 gauges         what Prometheus is told, as numbers
 prometheus     the numbers as metrics; the only module that knows prometheus_client
 scrapes        a small HTTP server for one page

@@ -27,7 +27,7 @@ class Client:
 
     def __init__(self, wanted: Wanted, wake: Callable[[], None]) -> None:
         self.wanted = wanted
-        self.mailbox = Mailbox()
+        self.mailbox: Mailbox[str] = Mailbox()
         self.wake = wake
 
 

@@ -5,11 +5,14 @@ many before it gets the next. Not here: who puts in, who takes out.
 """
 
 from collections import deque
+from typing import Generic, TypeVar
 
 from streamdeep.bridges.text import compact
 
+Line = TypeVar("Line", str, str | bytes)
 
-class Mailbox:
+
+class Mailbox(Generic[Line]):
     """Lines in order.
 
     Args:
@@ -17,7 +20,7 @@ class Mailbox:
     """
 
     def __init__(self, most: int = 256) -> None:
-        self._lines: deque[str] = deque()
+        self._lines: deque[Line] = deque()
         self._most = most
         self._untold = 0
         self.dropped = 0
@@ -26,7 +29,7 @@ class Mailbox:
     def __len__(self) -> int:
         return len(self._lines)
 
-    def put(self, line: str) -> None:
+    def put(self, line: Line) -> None:
         """Add a line; the oldest goes if there is no room."""
         self._lines.append(line)
         if len(self._lines) > self._most:
@@ -38,7 +41,7 @@ class Mailbox:
         self.dropped += count
         self._untold += count
 
-    def next(self) -> str | None:
+    def next(self) -> Line | str | None:
         """Take a line: on what was dropped if something was, else the oldest; None if there is none."""
         if self._untold:
             n_messages, self._untold = self._untold, 0

@@ -1,16 +1,13 @@
-"""The WebSocket bridge at work; the only module that knows starlette and uvicorn.
+"""The WebSocket bridge at work.
 
-The caller's thread reads the wire and hands messages over to the server's thread through a bounded queue. Each
-client has a mailbox of its own, so a slow one costs nobody else. What clients send is read and ignored. Not
-here: who may connect (:mod:`streamdeep.bridges.access`), what they get (:mod:`streamdeep.bridges.fanout`).
+The caller's thread reads the wire and hands messages over to the server's thread. Each client has a mailbox of its
+own, so a slow one costs nobody else. What clients send is read and ignored. Not here: the server
+(:mod:`streamdeep.bridges.serving`), who may connect (:mod:`streamdeep.bridges.access`), what they get
+(:mod:`streamdeep.bridges.fanout`).
 """
 
-import asyncio
-import contextlib
 import socket
 import threading
-from collections import deque
-from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Final
 
 from streamdeep.bridges.access import Access
@@ -18,18 +15,16 @@ from streamdeep.bridges.fanout import Fanout
 from streamdeep.bridges.reading import ended_lines
 from streamdeep.bridges.reading import lines as found_lines
 from streamdeep.bridges.request import wanted_from
-from streamdeep.errors import MissingDependencyError
+from streamdeep.bridges.serving import Serving, carry, guarded, require_server
 from streamdeep.wire.kinds import Message
 from streamdeep.wire.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp
     from starlette.websockets import WebSocket
 
-HANDED_OVER_MOST: Final = 1024
-_SEND_BUFFER_BYTES: Final = 65_536
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'",
@@ -61,46 +56,11 @@ class WebSocketBridge:
     """
 
     def __init__(self, subscriber: Subscriber, listener: socket.socket, access: Access) -> None:
-        try:
-            import starlette
-            import uvicorn
-            import websockets
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"the package {error.name} is not installed; do: pip install 'streamdeep[dashboard]'"
-            ) from error
-        del starlette, websockets
+        require_server()
         self._subscriber = subscriber
-        self._listener = listener
         self._stopping = threading.Event()
         self._fanout = Fanout()
-        self._lock = threading.Lock()
-        self._handed_over: deque[Message] = deque()
-        self._missed = 0
-        # What the kernel holds for a slow client is neither counted nor current: little of it.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        self._loop = asyncio.new_event_loop()
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                _application(self._fanout, access),
-                loop="asyncio",
-                http="h11",
-                ws="websockets-sansio",
-                lifespan="off",
-                log_config=None,
-                log_level="error",
-                access_log=False,
-                limit_concurrency=256,
-                server_header=False,
-                proxy_headers=False,
-                ws_max_size=4096,
-                ws_per_message_deflate=False,
-                ws_ping_interval=20.0,
-                ws_ping_timeout=20.0,
-                h11_max_incomplete_event_size=16_384,
-                timeout_graceful_shutdown=2,
-            )
-        )
+        self._serving = Serving(_application(self._fanout, access), listener, self._deliver)
 
     def stop(self) -> None:
         """End soon; from any thread or signal handler."""
@@ -108,39 +68,16 @@ class WebSocketBridge:
 
     def run(self) -> None:
         """Serve until stopped; once only."""
-        thread = threading.Thread(target=self._serve, name="server")
-        thread.start()
+        self._serving.start()
         try:
-            while not self._stopping.is_set() and thread.is_alive():
+            while not self._stopping.is_set() and self._serving.running:
                 message = self._subscriber.receive(0.1)
                 if message is not None:
-                    self._hand_over(message)
+                    self._serving.hand_over(message)
         finally:
-            self._loop.call_soon_threadsafe(self._fanout.close)
-            self._server.should_exit = True
-            thread.join()
-            self._loop.close()
+            self._serving.close(self._fanout.close)
 
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._server.serve(sockets=[self._listener]))
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-
-    def _hand_over(self, message: Message) -> None:
-        with self._lock:
-            asleep = not self._handed_over
-            self._handed_over.append(message)
-            if len(self._handed_over) > HANDED_OVER_MOST:
-                self._handed_over.popleft()
-                self._missed += 1
-        if asleep:
-            self._loop.call_soon_threadsafe(self._deliver)
-
-    def _deliver(self) -> None:
-        with self._lock:
-            messages = list(self._handed_over)
-            self._handed_over.clear()
-            missed, self._missed = self._missed, 0
+    def _deliver(self, messages: list[Message], missed: int) -> None:
         if missed:
             self._fanout.miss(missed)
         for message in messages:
@@ -149,10 +86,8 @@ class WebSocketBridge:
 
 def _application(fanout: Fanout, access: Access) -> "ASGIApp":
     from starlette.applications import Starlette
-    from starlette.datastructures import QueryParams
     from starlette.responses import PlainTextResponse, StreamingResponse
     from starlette.routing import Route, WebSocketRoute
-    from starlette.websockets import WebSocket
 
     def refusal(status: int, text: str) -> "Response":
         return PlainTextResponse(f"{text}\n", status, headers=_HEADERS)
@@ -182,61 +117,9 @@ def _application(fanout: Fanout, access: Access) -> "ASGIApp":
             await websocket.send_denial_response(refusal(503, "there are too many clients"))
             return
         await websocket.accept()
-        await _carry(websocket, found_lines(fanout, wanted))
-
-    async def guarded(scope: "Scope", receive: "Receive", send: "Send") -> None:
-        if scope["type"] in ("http", "websocket"):
-            headers = {
-                name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-            }
-            query = QueryParams(scope["query_string"])
-            refused = access.refuse(
-                host=headers.get("host"),
-                origin=headers.get("origin"),
-                authorization=headers.get("authorization"),
-                token=query.get("token"),
-            )
-            if refused is not None and scope["type"] == "http":
-                await refusal(refused.status, refused.text)(scope, receive, send)
-                return
-            if refused is not None:
-                response = refusal(refused.status, refused.text)
-                await WebSocket(scope, receive, send).send_denial_response(response)
-                return
-        await inner(scope, receive, send)
+        await carry(websocket, found_lines(fanout, wanted))
 
     inner = Starlette(
         routes=[Route("/", usage), Route("/lines", lines), WebSocketRoute("/", messages)]
     )
-    return guarded
-
-
-async def _carry(websocket: "WebSocket", found: AsyncGenerator[str]) -> None:
-    """Send what comes until either side has enough."""
-
-    async def send() -> None:
-        async with contextlib.aclosing(found):
-            async for line in found:
-                await websocket.send_text(line)
-        await websocket.close(1001)
-
-    async def listen() -> None:
-        while (await websocket.receive())["type"] != "websocket.disconnect":
-            pass
-
-    tasks = [asyncio.create_task(send()), asyncio.create_task(listen())]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-            # The client may go at any moment, which sending to it finds out.
-            if isinstance(outcome, Exception) and not _is_departure(outcome):
-                raise outcome
-
-
-def _is_departure(error: Exception) -> bool:
-    from starlette.websockets import WebSocketDisconnect
-
-    return isinstance(error, WebSocketDisconnect | RuntimeError)
+    return guarded(inner, access, refusal)

@@ -2,8 +2,9 @@
 
 import csv
 import json
+import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from streamdeep.config import hop_frames_from_seconds
 from streamdeep.encoder.model import BATCH_SEGMENTS, Model
 from streamdeep.errors import ConfigurationError, SourceError, StreamdeepError
 from streamdeep.providers import ProviderName
+from streamdeep.records import Embedding
 from streamdeep.tables import fixed_size_lists, require_pyarrow
 
 SUFFIXES = frozenset(
@@ -38,12 +40,14 @@ class Table:
         file: ``(n,)`` text, as the file was found.
         start_sample: ``(n,)`` int64, at the file's rate.
         n_samples: ``(n,)`` int64.
+        novelty: ``(n,)`` float64, how unusual for the model's training; NaN where the model cannot tell.
     """
 
     embedding: NDArray[np.float32]
     file: NDArray[np.str_]
     start_sample: NDArray[np.int64]
     n_samples: NDArray[np.int64]
+    novelty: NDArray[np.float64]
 
 
 def register(app: typer.Typer) -> None:
@@ -91,14 +95,15 @@ def embed(
     if provider != "cpu":  # there a single step costs about as much as a batch of whole segments
         loaded.incremental = False
     hop_frames = None if hop is None else hop_frames_from_seconds(hop, loaded.contract.frontend)
-    files = list(_files(paths))
+    files = list(sound_files(paths))
     console = Console(stderr=True, highlight=False)
-    rows: list[tuple[str, int, int, NDArray[np.float32]]] = []
+    rows: list[tuple[str, Embedding]] = []
     failures: dict[str, str] = {}
     quiet = as_json or not console.is_terminal
     for path in track(files, "embedding", console=console, disable=quiet, transient=True):
         try:
-            rows += [(str(path), *row) for row in embed_file(path, loaded, hop_frames, selection)]
+            found = embeddings_of(path, loaded, hop_frames, selection)
+            rows += [(str(path), embedding) for embedding in found]
         except (StreamdeepError, OSError) as error:  # one file of thousands ends nothing
             reason = str(error) if str(path) in str(error) else f"{path}: {error}"
             if len(files) == 1:
@@ -108,10 +113,11 @@ def embed(
     if not rows:
         raise SourceError("no file could be embedded; nothing was written")
     table = Table(
-        np.stack([vector for *_, vector in rows]),
-        np.array([name for name, *_ in rows]),
-        np.array([start for _, start, *_ in rows], dtype=np.int64),
-        np.array([length for _, _, length, _ in rows], dtype=np.int64),
+        np.stack([row.vector for _, row in rows]),
+        np.array([name for name, _ in rows]),
+        np.array([row.start_sample for _, row in rows], dtype=np.int64),
+        np.array([row.n_samples for _, row in rows], dtype=np.int64),
+        np.array([row.novelty for _, row in rows], dtype=np.float64),  # None becomes NaN
     )
     write_table(out, table)
     summary = {
@@ -131,7 +137,12 @@ def embed(
         )
 
 
-def _files(paths: list[Path]) -> Iterator[Path]:
+def sound_files(paths: Sequence[Path]) -> Iterator[Path]:
+    """The sound files and recordings among these paths and in these folders.
+
+    Raises:
+        SourceError: a folder holds none.
+    """
     from streamdeep.recording.files import is_recording
 
     def is_sound(path: Path) -> bool:
@@ -157,13 +168,10 @@ def _files(paths: list[Path]) -> Iterator[Path]:
         yield from found
 
 
-def embed_file(
+def embeddings_of(
     path: Path, model: Model, hop_frames: int | None, selection: Selection = EVERY_CHANNEL
-) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-    """Embed one file or recording.
-
-    Yields:
-        First sample, number of samples, vector.
+) -> list[Embedding]:
+    """Embeddings of one file or recording, in order.
 
     Raises:
         SourceError: it cannot be read, lacks a selected channel, or is shorter than one frame.
@@ -187,8 +195,7 @@ def embed_file(
                 f"{path} has {1000 * pipeline.ledger().captured / file.sample_rate_hz:.0f} ms of sound; the model "
                 f"needs {1000 * frontend.longest_window_samples / frontend.sample_rate_hz:.0f} ms for one frame"
             )
-    for embedding in found:
-        yield embedding.start_sample, embedding.n_samples, embedding.vector
+    return found
 
 
 def write_table(path: Path, table: Table) -> None:
@@ -233,12 +240,18 @@ def _write_csv(path: Path, table: Table) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         columns = [f"embedding_{index}" for index in range(table.embedding.shape[1])]
-        writer.writerow(["file", "start_sample", "n_samples", *columns])
-        for name, start, length, vector in zip(
-            table.file, table.start_sample, table.n_samples, table.embedding, strict=True
+        writer.writerow(["file", "start_sample", "n_samples", "novelty", *columns])
+        for name, start, length, novelty, vector in zip(
+            table.file,
+            table.start_sample,
+            table.n_samples,
+            table.novelty.tolist(),
+            table.embedding,
+            strict=True,
         ):
+            told = "" if math.isnan(novelty) else novelty
             # The shortest text that reads back as the same float32.
-            writer.writerow([name, start, length, *(str(value) for value in vector)])
+            writer.writerow([name, start, length, told, *(str(value) for value in vector)])
 
 
 def _write_parquet(path: Path, table: Table) -> None:
@@ -247,6 +260,7 @@ def _write_parquet(path: Path, table: Table) -> None:
         "file": pyarrow.array(table.file.tolist()),
         "start_sample": pyarrow.array(table.start_sample),
         "n_samples": pyarrow.array(table.n_samples),
+        "novelty": pyarrow.array(table.novelty, from_pandas=True),  # NaN becomes null
         "embedding": fixed_size_lists(table.embedding),
     }
     pyarrow.parquet.write_table(pyarrow.table(columns), path)

@@ -93,6 +93,12 @@ def run(
             help="Channels to hear, counted from 1, as in 3,4: left, right. [default: all]"
         ),
     ] = None,
+    frames: Annotated[
+        bool | None,
+        typer.Option(
+            "--frames", help="Also publish log-Mel frames, five times a second, for `dashboard`."
+        ),
+    ] = None,
     insecure: Annotated[
         bool | None,
         typer.Option(
@@ -152,7 +158,7 @@ def run(
         "source": source, "model": model, "provider": provider, "bind": bind, "stream": stream,
         "hop_s": hop, "early_s": early or None, "pace": pace, "block_size": block_size,
         "format": sample_format, "rate": rate, "channels": channels,
-        "select": None if select is None else parse_selection(select), "audio_in": audio_in,
+        "select": None if select is None else parse_selection(select), "audio_in": audio_in, "frames": frames,
         "insecure": insecure, "identity": identity, "allow": allow, "wait": wait,
         "record": record, "keep_hours": keep_hours, "keep_gb": keep_gb,
     }  # fmt: skip
@@ -218,6 +224,7 @@ def run_settings(read: Callable[[], RunSettings], *, reloadable: bool, as_json: 
             ring_s=site.ring_s,
             offline=offline,
             open_ended=settings.audio_in is not None,
+            frames=settings.frames,
         )
         site.start(engine)
         stop_on_signals(engine.stop)

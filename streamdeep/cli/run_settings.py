@@ -63,6 +63,7 @@ class RunSettings(Strict):
         hop_s: seconds between segments; None is the model's.
         early_s: after how many seconds a segment also gives an early embedding.
         pace: of files.
+        frames: also publish log-Mel frames, for those who draw them, see ``docs/dashboard.md``.
         insecure: allow to publish, or to listen for sound, where other machines reach it, in clear text.
         identity: our ``.key_secret`` file, to publish and to take sound in encrypted.
         allow: folder with the public keys of those who may then listen and send.
@@ -87,6 +88,7 @@ class RunSettings(Strict):
     hop_s: float | None = Field(default=None, gt=0)
     early_s: tuple[float, ...] = ()
     pace: Literal["realtime", "max"] = "realtime"
+    frames: bool = False
     insecure: bool = False
     identity: Path | None = None
     allow: Path | None = None
@@ -104,6 +106,12 @@ class RunSettings(Strict):
     def _sound_that_is_sent_does_not_wait(self) -> Self:
         if self.audio_in is not None and self.pace == "max":
             raise ValueError("audio_in is live, and pace max is for files: run two engines")
+        return self
+
+    @model_validator(mode="after")
+    def _frames_are_looked_at(self) -> Self:
+        if self.frames and self.pace == "max":
+            raise ValueError("frames are to be looked at, and pace max is too fast for that")
         return self
 
     @model_validator(mode="after")

@@ -37,6 +37,7 @@ def write_linear_head(
     *,
     activation: Literal["softmax", "sigmoid"] = "softmax",
     provenance: dict[str, Any] | None = None,
+    extensions: dict[str, Any] | None = None,
 ) -> Head:
     """Write a head and load it again.
 
@@ -48,6 +49,7 @@ def write_linear_head(
         encoder_digest: 32 bytes.
         activation: see :class:`HeadContract`.
         provenance: free; ``name`` is what the head is called on the wire.
+        extensions: free.
     """
     n_classes, dim = weight.shape
     contract = HeadContract(
@@ -57,6 +59,7 @@ def write_linear_head(
         dim=dim,
         activation=activation,
         provenance=provenance or {},
+        extensions=extensions or {},
     )
     # MatMul and Add rather than Gemm, whose one-row path may differ in the last bit.
     product = helper.make_node("MatMul", ["embedding", "weight"], ["product"])

@@ -17,12 +17,15 @@ from streamdeep.encoder.lanes import Lanes
 from streamdeep.encoder.model import Model
 from streamdeep.encoder.rows import BATCH_ROWS, make_rows
 from streamdeep.errors import ConfigurationError
+from streamdeep.pipeline import Scoring
 from streamdeep.rack.direct import DirectSlot
 from streamdeep.rack.overload import MOST_LAG_S, Overload
 from streamdeep.rack.places import Places
 from streamdeep.rack.result import Result
 from streamdeep.rack.shelf import Shelf, Survey
 from streamdeep.rack.slot import Slot
+from streamdeep.rack.tap import FrameTap
+from streamdeep.records import Spectrogram
 
 GATHERING_S = 0.005
 """So long complete frames may wait for others, to share a call."""
@@ -73,8 +76,11 @@ class Rack:
             hop_frames=hop_frames or contract.segment.hop_frames,
         )
         self._encoder = make_rows(model, self.segment, early_frames=early_frames)
+        self._scoring = Scoring(contract.statistics)
         self._places = Places(contract, self.segment, self._encoder)
         self._most_streams = max(1, BATCH_ROWS // Lanes(self.segment).n_lanes)
+        self._tap: FrameTap | None = None
+        self._turned: tuple[list[Slot], NDArray[np.float32]] | None = None
         self._resting: list[Slot] = []
         self._resume_ns = 0
         self._seen_ns: int | None = None  # when complete frames were first seen that still wait
@@ -114,6 +120,31 @@ class Rack:
             first_sample=first_sample,
             first_epoch=first_epoch,
         )
+
+    # --- frames to be looked at --------------------------------------------------------------------------
+
+    def tap(self, slot: Slot) -> None:
+        """From now on keep this stream's frames for :meth:`spectrograms`."""
+        if self._tap is None:
+            self._tap = FrameTap(self._config)
+        self._tap.add(slot)
+
+    def spectrograms(self) -> list[tuple[Slot, Spectrogram]]:
+        """What the last turn's frames make full, of tapped streams; to be asked after it, once."""
+        if self._tap is None or self._turned is None:
+            return []
+        (slots, values), self._turned = self._turned, None
+        n_frames = values.shape[1]
+        starts = [self._encoder.next_frame(slot.number) - n_frames for slot in slots]
+        return self._tap.take(slots, starts, values)
+
+    def last_spectrogram(self, slot: Slot) -> list[tuple[Slot, Spectrogram]]:
+        """What waits of a stream that ended."""
+        if self._tap is None:
+            return []
+        found = self._tap.flush(slot)
+        self._tap.remove(slot)
+        return found
 
     # --- what is due -------------------------------------------------------------------------------------
 
@@ -177,18 +208,21 @@ class Rack:
         values, energies, peaks = self._frames(picked, n_frames)
         framed_ns = time.monotonic_ns()
         encoded = self._encoder.push(numbers, values, energies, peaks)
+        scores = self._scoring.scores([segment for _, segment in encoded])
         stages_ns = {
             "frontend": framed_ns - began_ns,
             "encoder": time.monotonic_ns() - framed_ns,
         }
         results: dict[int, Result] = {}
-        for row, segment in encoded:
+        for (row, segment), score in zip(encoded, scores, strict=True):
             slot = self._places[numbers[row]]
             if slot.number not in results:
                 spent_ns = {"resample": slot.resample_ns, **stages_ns}
                 results[slot.number] = Result(slot, stages_ns=spent_ns)
                 slot.settle()
-            results[slot.number].embeddings.append(slot.timeline.place(segment))
+            results[slot.number].embeddings.append(slot.timeline.place(segment, score))
+        if self._tap is not None:
+            self._turned = [self._places[number] for number in numbers], values
         self._lighten(outlook, now_ns)
         return list(results.values())
 
@@ -285,6 +319,10 @@ class Rack:
         segments = slot.end()
         if segments is None:
             return []
-        embeddings = [slot.timeline.place(segment) for segment in segments]
+        scores = self._scoring.scores(segments)
+        embeddings = [
+            slot.timeline.place(segment, score)
+            for segment, score in zip(segments, scores, strict=True)
+        ]
         self._places.close(slot)
         return [Result(slot, embeddings=embeddings, ended=True)]

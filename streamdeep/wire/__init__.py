@@ -6,6 +6,8 @@ audiokinds   the kinds that carry sound to an engine, and its answers
 schema       checks on single untrusted values
 layout       which keys each kind has
 audiolayout  the keys of sound on its way to an engine
+framekinds   the kind that carries frames, for those who draw them
+framelayout  its keys
 messages     pack and unpack: records to frames and back; the only module that knows msgpack
 security     where a publisher may listen
 keys         CURVE keys in files

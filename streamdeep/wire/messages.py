@@ -1,7 +1,7 @@
 """Pack and unpack: typed messages to the three frames of protocol version 1 and back.
 
 Pure: no socket, no clock. A message is *topic*, a msgpack *header*, and a *payload*: raw little-endian
-numbers for embeddings and sound, a msgpack map for all else. :func:`unpack` is total: whatever the bytes, it returns
+numbers for embeddings, sound and frames, a msgpack map for all else. :func:`unpack` is total: whatever the bytes, it returns
 a checked message or raises ``MessageError``, whose text begins with one of :data:`REASONS` and a colon.
 :func:`pack` passes what it sends through the same checks. Not here: which keys there are
 (:mod:`streamdeep.wire.layout`). This is the one module that knows msgpack.

@@ -15,7 +15,8 @@ from typing import Any, Final, Self, Unpack
 
 import numpy as np
 
-from streamdeep.records import Embedding, Flag, Sound
+from streamdeep.records import Embedding, Flag, Sound, Spectrogram
+from streamdeep.wire.framekinds import FramesMessage
 from streamdeep.wire.gate import Guard
 from streamdeep.wire.host import this_host
 from streamdeep.wire.kinds import (
@@ -198,6 +199,53 @@ class Publisher:
             )
         )
 
+    def offer_frames(self, stream: str) -> None:
+        """Say, in the stream's statuses, that frames can be had; before the first ones."""
+        self._sequences[stream].setdefault(f"frames/{stream}/", -1)
+
+    def publish_frames(
+        self,
+        stream: str,
+        batch: Spectrogram,
+        *,
+        model: bytes,
+        hop_samples: int,
+        captured_monotonic_ns: int,
+    ) -> None:
+        """Send some frames; does nothing, and uses up no number, while nobody subscribes to them.
+
+        Args:
+            stream: the stream's name, see :meth:`offer_frames`.
+            batch: the frames.
+            model: first 8 bytes of the model's SHA-256.
+            hop_samples: step between frames at the model's rate.
+            captured_monotonic_ns: when the last frame's last sample was captured.
+
+        Raises:
+            ValueError: a value that the protocol does not allow.
+        """
+        topic = f"frames/{stream}/"
+        if not self.is_subscribed(topic):
+            return
+        common = self._common(topic, stream)
+        age_ns = max(0, common["published_monotonic_ns"] - captured_monotonic_ns)
+        self._send_new(
+            FramesMessage(
+                **common,
+                epoch=batch.epoch,
+                start_sample=batch.start_sample,
+                n_samples=batch.n_samples,
+                sample_rate_hz=batch.sample_rate_hz,
+                captured_utc_ns=common["published_utc_ns"] - age_ns,
+                model=model,
+                start_frame=batch.start_frame,
+                hop_samples=hop_samples,
+                low=batch.low_db,
+                high=batch.high_db,
+                levels=batch.levels,
+            )
+        )
+
     def publish_event(
         self,
         stream: str,
@@ -267,6 +315,9 @@ class Publisher:
         label: str,
         probabilities: Mapping[str, float],
         sounds: Sequence[Sound] | None = None,
+        novelty_rate: float | None = None,
+        novel: bool | None = None,
+        drifting: bool | None = None,
     ) -> None:
         """Send what a head made of an embedding, under the embedding's stream; the last is repeated for joiners.
 
@@ -275,7 +326,10 @@ class Publisher:
             head: the head's name.
             label: its decision.
             probabilities: label to probability.
-            sounds: see :class:`~streamdeep.wire.kinds.LabelMessage`.
+            sounds: see :class:`~streamdeep.wire.kinds.LabelMessage`, also for what follows.
+            novelty_rate: how rare the embedding's novelty is, which goes along.
+            novel: what is heard is like nothing in the training.
+            drifting: it has long been less and less so.
 
         Raises:
             ValueError: a value that the protocol does not allow.
@@ -294,6 +348,10 @@ class Publisher:
                 label=label,
                 probabilities={name: float(chance) for name, chance in probabilities.items()},
                 sounds=None if sounds is None else tuple(sounds),
+                novelty=about.novelty,
+                novelty_rate=novelty_rate,
+                novel=novel,
+                drifting=drifting,
             ),
             keep=True,
         )

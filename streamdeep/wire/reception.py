@@ -20,7 +20,7 @@ from streamdeep.wire.kinds import EventMessage, Message
 from streamdeep.wire.messages import topic_of, unpack
 from streamdeep.wire.security import DEFAULT_ENDPOINT
 from streamdeep.wire.tally import SubscriberStatistics, Tally
-from streamdeep.wire.topics import KINDS, is_name
+from streamdeep.wire.topics import ASKED_KINDS, KINDS, is_name
 from streamdeep.wire.trouble import ConnectionState
 
 DEFAULT_KINDS: Final = ("embedding", "event", "status", "model")
@@ -36,7 +36,7 @@ class Reception:
     Args:
         connect: one address or several; publishers may start later.
         streams: names; all if empty.
-        kinds: what to hand out: ``embedding early event status model label``.
+        kinds: what to hand out: ``embedding early event status model label``, and ``frames``.
         mode: ``all`` hands out everything in order. ``latest`` is for programs that show the present:
             after a stall only the newest message of each topic is handed out, the others count as
             skipped; events are never skipped.
@@ -73,8 +73,9 @@ class Reception:
         clock: Callable[[], int] = time.monotonic_ns,
         utc: Callable[[], int] = time.time_ns,
     ) -> None:
-        if unknown := set(kinds) - set(KINDS):
-            raise ValueError(f"unknown kinds {sorted(unknown)}; there are {', '.join(KINDS)}")
+        known = (*KINDS, *ASKED_KINDS)
+        if unknown := set(kinds) - set(known):
+            raise ValueError(f"unknown kinds {sorted(unknown)}; there are {', '.join(known)}")
         if mode not in ("all", "latest"):
             raise ValueError(f"mode is {mode!r}, it must be 'all' or 'latest'")
         for stream in streams:
@@ -89,7 +90,7 @@ class Reception:
         self._clock = clock
         self._utc = utc
         # Status last, see Connection.
-        received = [kind for kind in KINDS if kind in (*kinds, "model") and kind != "status"]
+        received = [kind for kind in known if kind in (*kinds, "model") and kind != "status"]
         prefixes = [
             f"{kind}/{name}"
             for kind in (*received, "status")

@@ -14,9 +14,11 @@ from streamdeep.errors import MessageError
 
 KINDS = ("embedding", "early", "event", "status", "model", "label")
 """What is published."""
+ASKED_KINDS = ("frames",)
+"""What an engine publishes only if it was asked to."""
 INWARD_KINDS = ("audio", "credit")
 """Sound on its way to an engine, and the engine's answers."""
-RAW_KINDS = ("embedding", "early", "audio")
+RAW_KINDS = ("embedding", "early", "audio", "frames")
 """Their payload is raw; all others' is a map."""
 NAME_CHARACTERS = 64
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
@@ -32,7 +34,7 @@ class Topic:
     """A topic taken apart.
 
     Attributes:
-        kind: one of :data:`KINDS` or :data:`INWARD_KINDS`.
+        kind: one of :data:`KINDS`, :data:`ASKED_KINDS` or :data:`INWARD_KINDS`.
         stream: the stream's name.
         head: the head's name for ``label``, else empty.
     """
@@ -64,7 +66,7 @@ def parse_topic(topic: bytes) -> Topic:
     if len(topic) > _TOPIC_BYTES:
         raise MessageError(f"topic: {len(topic)} bytes, at most {_TOPIC_BYTES} are allowed")
     kind, *names = topic.decode("ascii", "replace").split("/")
-    if kind not in KINDS and kind not in INWARD_KINDS:
+    if kind not in (*KINDS, *ASKED_KINDS, *INWARD_KINDS):
         raise MessageError(f"topic: {kind[:32]!r} is no kind of message that this version knows")
     n_names = 2 if kind == "label" else 1
     if len(names) != n_names + 1 or names[-1] != "" or not all(map(is_name, names[:-1])):
