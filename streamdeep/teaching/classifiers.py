@@ -153,6 +153,8 @@ def _spanned(
     if n_rows >= dim:
         return standard, np.eye(dim)
     squares, left = np.linalg.eigh(standard @ standard.T)
+    if squares[-1] <= 0.0:  # all rows are equal
+        return np.zeros((n_rows, 1)), np.zeros((1, dim))
     kept = squares > _NO_LENGTH * squares[-1]
     lengths = np.sqrt(squares[kept])
     return left[:, kept] * lengths, (left[:, kept] / lengths).T @ standard
