@@ -8,7 +8,7 @@ are (``judging``), which of them is taken (``learner``).
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -31,11 +31,17 @@ class Rows:
         vectors: ``(rows, dim)`` float64.
         classes: ``(rows,)`` int64, each a column of what is learnt.
         takes: ``(rows,)`` int64; rows of one take hold the same sound.
+        sources: ``(rows,)`` int64, a number per source and session.
+        starts: ``(rows,)`` int64, first sample within the source.
+        stops: ``(rows,)`` int64, one past the last.
     """
 
     vectors: NDArray[np.float64]
     classes: NDArray[np.int64]
     takes: NDArray[np.int64]
+    sources: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
 
     @property
     def n_classes(self) -> int:
@@ -44,7 +50,18 @@ class Rows:
 
     def where(self, chosen: NDArray[np.bool_]) -> "Rows":
         """Some of the rows."""
-        return Rows(self.vectors[chosen], self.classes[chosen], self.takes[chosen])
+        return Rows(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def overlapping(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """``(rows,)``: which rows share a sample with one of the chosen, these included."""
+        found = chosen.copy()
+        for index in np.flatnonzero(chosen):
+            found |= (
+                (self.sources == self.sources[index])
+                & (self.starts < self.stops[index])
+                & (self.stops > self.starts[index])
+            )
+        return found
 
     def weights(self) -> NDArray[np.float64]:
         """``(rows,)``, sum the number of rows: classes count alike, and the takes within each."""
@@ -136,6 +153,8 @@ def _spanned(
     if n_rows >= dim:
         return standard, np.eye(dim)
     squares, left = np.linalg.eigh(standard @ standard.T)
+    if squares[-1] <= 0.0:  # all rows are equal
+        return np.zeros((n_rows, 1)), np.zeros((1, dim))
     kept = squares > _NO_LENGTH * squares[-1]
     lengths = np.sqrt(squares[kept])
     return left[:, kept] * lengths, (left[:, kept] / lengths).T @ standard

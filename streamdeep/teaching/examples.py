@@ -214,32 +214,3 @@ class Examples:
         n_classes = len({meaning.label for meaning in meanings})
         if n_classes > CLASSES_MOST:
             raise ConfigurationError(f"{n_classes} classes are too many, at most {CLASSES_MOST}")
-
-
-def joined_takes(examples: Sequence[Example]) -> NDArray[np.int64]:
-    """Which take each example belongs to, ``(examples,)``, numbered from 0 in order of appearance.
-
-    Takes of one source that overlap are joined: they hold the same sound, and one must not be judged by what was
-    learnt from the other.
-    """
-    parents = list(range(len(examples)))
-
-    def root(index: int) -> int:
-        while parents[index] != index:
-            parents[index] = parents[parents[index]]
-            index = parents[index]
-        return index
-
-    of_take: dict[int, int] = {}
-    for index, example in enumerate(examples):
-        parents[root(index)] = root(of_take.setdefault(example.take, index))
-    reach: dict[tuple[str, str], tuple[int, int]] = {}
-    for index in sorted(range(len(examples)), key=lambda i: examples[i].place.start_sample):
-        place = examples[index].place
-        stop, last = reach.get((place.source, place.session), (0, index))
-        if place.start_sample < stop:
-            parents[root(index)] = root(last)
-        reach[place.source, place.session] = max((stop, last), (place.stop_sample, index))
-    numbers: dict[int, int] = {}
-    roots = [root(index) for index in range(len(examples))]
-    return np.array([numbers.setdefault(one, len(numbers)) for one in roots], dtype=np.int64)

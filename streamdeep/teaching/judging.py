@@ -1,8 +1,8 @@
 """How good a classifier is on takes that it did not learn from: one after the other is left out. Pure.
 
-Segments of one take overlap, so they are left out together; an accuracy over single segments would compare
-a sound with itself. A take is decided by the mean of its segments' probabilities. A class of which there is
-one take alone cannot be judged, and is said to be so.
+Segments overlap, so an accuracy over single segments would compare a sound with itself. A take is left out whole,
+and with it, while it is judged, every segment that shares a sample with it. It is decided by the mean of its segments'
+probabilities. A class of which nothing else is left to learn from cannot be judged, and is said to be so.
 """
 
 from collections.abc import Sequence
@@ -81,8 +81,9 @@ def judge(rows: Rows, meanings: Sequence[Meaning], labels: Sequence[str], fit: F
     folds = _folds(rows)
     for fold in np.unique(folds):
         out = folds == fold
-        if len(np.unique(rows.classes[~out])) == len(labels):
-            logits[out] = fit(rows.where(~out)).logits(rows.vectors[out])
+        left = rows.where(~rows.overlapping(out))
+        if len(np.unique(left.classes)) == len(labels):
+            logits[out] = fit(left).logits(rows.vectors[out])
             held_out |= out
     temperature, loss = None, np.inf
     if held_out.any():
@@ -113,11 +114,10 @@ def _scores(
     chances: NDArray[np.float64],
     held_out: NDArray[np.bool_],
 ) -> dict[Meaning, Score]:
-    groups: dict[tuple[Meaning, int], list[int]] = {}
-    for index, (meaning, take) in enumerate(zip(meanings, rows.takes, strict=True)):
-        groups.setdefault((meaning, int(take)), []).append(index)
     scores: dict[Meaning, Score] = {}
-    for (meaning, _), members in groups.items():
+    for take in np.unique(rows.takes):
+        members = np.flatnonzero(rows.takes == take)
+        meaning = meanings[members[0]]
         judged = bool(held_out[members[0]])
         decided = labels[int(chances[members].mean(axis=0).argmax())]
         agrees = (decided != meaning.label) if meaning.negative else (decided == meaning.label)

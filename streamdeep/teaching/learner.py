@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamdeep.errors import ConfigurationError, MissingDependencyError
 from streamdeep.heads.calibration import fit_temperature
@@ -24,7 +25,7 @@ from streamdeep.teaching.classifiers import (
     require_logistic,
 )
 from streamdeep.teaching.example import Meaning
-from streamdeep.teaching.examples import Examples, joined_takes
+from streamdeep.teaching.examples import Examples
 from streamdeep.teaching.judging import Judgement, Score, judge
 
 Method = Literal["prototypes", "logistic regression"]
@@ -99,11 +100,21 @@ def learn(examples: Examples, *, method: Choice = "auto") -> Learnt:
 
 
 def _rows(examples: Examples, labels: tuple[str, ...]) -> tuple[Rows, list[Meaning]]:
-    meanings = [example.meaning for example in examples.all]
+    every = examples.all
+    meanings, places = [one.meaning for one in every], [one.place for one in every]
+    numbers: dict[tuple[str, str], int] = {}
+    sources = [numbers.setdefault((one.source, one.session), len(numbers)) for one in places]
+
+    def column(values: list[int]) -> NDArray[np.int64]:
+        return np.array(values, dtype=np.int64)
+
     rows = Rows(
-        examples.vectors().astype(np.float64),
-        np.array([labels.index(meaning.taught_as) for meaning in meanings], dtype=np.int64),
-        joined_takes(examples.all),
+        vectors=examples.vectors().astype(np.float64),
+        classes=column([labels.index(meaning.taught_as) for meaning in meanings]),
+        takes=column([one.take for one in every]),
+        sources=column(sources),
+        starts=column([one.start_sample for one in places]),
+        stops=column([one.stop_sample for one in places]),
     )
     return rows, meanings
 
@@ -131,10 +142,6 @@ def _merit(judgement: Judgement) -> tuple[float, float]:
 
 def _cautious_temperature(linear: Linear, rows: Rows) -> float:
     """For one take a class: certainty as if each take had been right once, smoothed as Platt does."""
-    pairs = sorted(set(zip(rows.takes.tolist(), rows.classes.tolist(), strict=True)))
-    means = [
-        rows.vectors[(rows.takes == take) & (rows.classes == number)].mean(axis=0)
-        for take, number in pairs
-    ]
-    classes = np.array([number for _, number in pairs])
-    return fit_temperature(linear.logits(np.stack(means)), classes)
+    takes, first = np.unique(rows.takes, return_index=True)
+    means = [rows.vectors[rows.takes == take].mean(axis=0) for take in takes]
+    return fit_temperature(linear.logits(np.stack(means)), rows.classes[first])
