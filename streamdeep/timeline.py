@@ -103,6 +103,15 @@ class Timeline:
         self._nonfinite.forget(oldest)
         self._clipped.forget(oldest)
 
+    def frame_samples(self, start_frame: int, n_frames: int) -> NDArray[np.int64]:
+        """``(n_frames,)``, the source's index of the sample at which each of the epoch's frames begins."""
+        frames = np.arange(start_frame, start_frame + n_frames, dtype=np.int64)
+        model_samples = frames * self._config.hop_samples
+        found: NDArray[np.int64] = (
+            self._epoch_start + model_samples * self.source_rate_hz // self._config.sample_rate_hz
+        )
+        return found
+
     def place(self, segment: EncodedSegment) -> Embedding:
         """Give a segment its samples, flags and account."""
         first = segment.start_frame * self._config.hop_samples

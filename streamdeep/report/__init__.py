@@ -1,0 +1,7 @@
+"""A recording as one page: what was heard, what was lost, where every sample is.
+
+strip      numbers over time in a bounded number of columns
+thinned    so many things at most, evenly chosen
+listening  a recording or sound file through the pipeline, gathered
+page       that as HTML, drawn by ``streamdeep.pages``
+"""
