@@ -138,7 +138,7 @@ def lines(
     label: str,
     unit: str,
     height: float = 90.0,
-    limit: tuple[float, str] | None = None,
+    limit: float | None = None,
 ) -> str:
     """Lines over columns of time, broken where there is nothing.
 
@@ -152,7 +152,7 @@ def lines(
         label: for who cannot see it.
         unit: written at the axis.
         height: of the row.
-        limit: a height to mark, and what it is.
+        limit: a height to mark.
     """
 
     def y_at(value: float) -> float:
@@ -166,12 +166,11 @@ def lines(
             _text(LEFT - 6, y_at(value) + 4, f"{value:g} {unit}".strip(), "end"),
         )
     ]
-    if limit is not None and low <= limit[0] <= high:
-        y = y_at(limit[0])
-        parts += [
-            f'<line class="limit" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>',
-            _text(WIDTH - RIGHT - 4, y - 4, limit[1], "end"),
-        ]
+    if limit is not None and low <= limit <= high:
+        y = y_at(limit)
+        parts.append(
+            f'<line class="limit" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
     for style, values in series:
         parts += [
             f'<polyline class="line {style}" points="{points}"/>'

@@ -263,10 +263,8 @@ def _novelty(heard: Listening, axis: TimeAxis, strip: Strip) -> Iterator[str]:
     quantiles = dict(
         zip(statistics.novelty_probabilities, statistics.novelty_quantiles, strict=True)
     )
-    limit = None
-    if 0.99 in quantiles:
-        limit = (quantiles[0.99], "99 % of the training lies below")
-    most = max([float(np.nanmax(values)), *([limit[0]] if limit else [])])
+    limit = quantiles.get(0.99)
+    most = max(float(np.nanmax(values)), limit or 0.0)
     yield lines(
         axis,
         (("c0", values),),
@@ -280,6 +278,7 @@ def _novelty(heard: Listening, axis: TimeAxis, strip: Strip) -> Iterator[str]:
     )
     yield (
         '<p class="note">How far each segment lies from the training data, in its standard deviations. '
+        f"{'' if limit is None else 'Dashed: 99 % of the training data lies below. '}"
         f"{_per_column(strip, heard.sample_rate_hz, 'the highest of its segments')}</p>"
     )
 

@@ -19,7 +19,7 @@ from streamdeep.encoder.model import Model, load_model
 from streamdeep.errors import ConfigurationError
 from streamdeep.heads.head import Head
 from streamdeep.heads.scores import Scores
-from streamdeep.heads.settings import DecisionSettings
+from streamdeep.heads.settings import UNKNOWN, DecisionSettings
 from streamdeep.heads.writing import write_linear_head
 from streamdeep.pipeline import Pipeline
 from streamdeep.records import Embedding
@@ -53,7 +53,7 @@ class FoldScores:
         event_f1: by collar in seconds; onset and offset.
         onset_f1: by collar in seconds; the offset does not matter.
         segment_f1: over stretches of a second.
-        accuracy: share of segments whose label is that of the clip at their centre.
+        accuracy: share of segments whose label is what is to be heard at their centre, or ``unknown`` where nothing is.
         delays_s: of each sound that was told.
         n_references: sounds that were there.
         n_told: sounds told.
@@ -313,6 +313,10 @@ def _score(
 
 
 def _labels_at(references: Sequence[Event], samples: Sequence[int]) -> list[str]:
+    """What is to be heard at each sample; ``unknown`` where nothing is."""
     stops = np.array([event.stop_sample for event in references])
     places = np.minimum(np.searchsorted(stops, samples, side="right"), len(references) - 1)
-    return [references[place].label for place in places]
+    return [
+        references[place].label if references[place].start_sample <= sample else UNKNOWN
+        for place, sample in zip(places, samples, strict=True)
+    ]

@@ -1,7 +1,9 @@
 """Clips one after another as one signal, as a microphone would bring them: in blocks that fit nothing.
 
-No silence between clips, no fade: a sound ends where the next begins. Clips of one class that follow one another are
-one sound, since nobody could hear where the second begins. Not here: what is made of the signal.
+No fade and nothing between clips. A clip's sound is where its recording is: data sets pad short sounds to equal
+length, and what is padded (below :data:`SILENT_DBFS` up to the clip's end, or from its beginning) is heard as the
+silence that it is. Sounds of one class that touch are one, since nobody could hear where the second begins. Not here: what
+is made of the signal.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +12,7 @@ from itertools import cycle
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamdeep.audio.file import open_audio
 from streamdeep.errors import ConfigurationError
@@ -17,6 +20,8 @@ from streamdeep.records import Block
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.live.events import Event
 
+SILENT_DBFS: Final = -80.0
+"""Mean square of 10 ms; far below any microphone's own noise."""
 _BLOCK_SAMPLES: Final = (441, 1, 4099, 17, 30011, 1021)
 """Blocks of these lengths in turn: a sound card's, one sample, primes."""
 
@@ -71,13 +76,17 @@ def make_signal(clips: Sequence[Clip], *, seed: int) -> Signal:
     for clip in chosen:
         with open_audio(clip.path) as audio:
             kinds.add((audio.sample_rate_hz, audio.n_channels))
-            stop = at + sum(len(block.samples) for block in audio.blocks())
+            samples = np.concatenate([block.samples for block in audio.blocks()])
+            start, stop = _sounding(samples, audio.sample_rate_hz)
         label = str(clip.label)
-        if references and references[-1].label == label:
-            references[-1] = Event(label, references[-1].start_sample, stop)
-        else:
-            references.append(Event(label, at, stop))
-        at = stop
+        last = references[-1] if references else None
+        if last is not None and last.label == label and last.stop_sample == at + start:
+            references[-1] = Event(label, last.start_sample, at + stop)
+        elif stop > start:
+            references.append(Event(label, at + start, at + stop))
+        at += len(samples)
+    if not references:
+        raise ConfigurationError("all of these clips are silent")
     if len(kinds) > 1:
         found = ", ".join(f"{rate} Hz × {channels}" for rate, channels in sorted(kinds))
         raise ConfigurationError(
@@ -85,3 +94,15 @@ def make_signal(clips: Sequence[Clip], *, seed: int) -> Signal:
         )
     [(rate_hz, n_channels)] = kinds
     return Signal(chosen, rate_hz, n_channels, tuple(references), at)
+
+
+def _sounding(samples: NDArray[np.float32], sample_rate_hz: int) -> tuple[int, int]:
+    """Where a clip, ``(samples, channels)``, begins and stops to be more than padding; 0 and 0 if it is silent."""
+    step = max(1, sample_rate_hz // 100)
+    edges = np.arange(0, len(samples), step)
+    energies = np.add.reduceat((samples.astype(np.float64) ** 2).mean(axis=1), edges)
+    lengths = np.diff(np.append(edges, len(samples)))
+    loud = np.flatnonzero(energies / lengths > 10.0 ** (SILENT_DBFS / 10.0))
+    if not len(loud):
+        return 0, 0
+    return int(edges[loud[0]]), int(edges[loud[-1]] + lengths[loud[-1]])
