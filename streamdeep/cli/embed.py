@@ -1,25 +1,25 @@
 """``streamdeep embed``: files and folders to one table of embeddings, through the same pipeline as ``run``."""
 
-import csv
 import json
-import zipfile
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
 from streamdeep.audio.selection import EVERY_CHANNEL, Selection, parse_selection
+from streamdeep.cli.embed_table import SUFFIXES as TABLE_SUFFIXES
+from streamdeep.cli.embed_table import Table, refuse_unwritable, write_table
 from streamdeep.config import hop_frames_from_seconds
 from streamdeep.encoder.model import BATCH_SEGMENTS, Model
 from streamdeep.errors import ConfigurationError, SourceError, StreamdeepError
 from streamdeep.providers import ProviderName
-from streamdeep.tables import fixed_size_lists, require_pyarrow
+from streamdeep.records import Embedding
+from streamdeep.tables import require_pyarrow
 
 SUFFIXES = frozenset(
     (
@@ -27,23 +27,6 @@ SUFFIXES = frozenset(
         ".m4a .aac .mka .webm .wma .wv"  # by FFmpeg
     ).split()
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Table:
-    """Embeddings of several files, a row each.
-
-    Attributes:
-        embedding: ``(n, dim)`` float32.
-        file: ``(n,)`` text, as the file was found.
-        start_sample: ``(n,)`` int64, at the file's rate.
-        n_samples: ``(n,)`` int64.
-    """
-
-    embedding: NDArray[np.float32]
-    file: NDArray[np.str_]
-    start_sample: NDArray[np.int64]
-    n_samples: NDArray[np.int64]
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +38,13 @@ def embed(
     paths: Annotated[
         list[Path], typer.Argument(help="Sound files, recordings, or folders searched for them.")
     ],
-    out: Annotated[Path, typer.Option(help="Where to write: .npz, .csv or .parquet.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write: .npz, .csv or .parquet.")
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw a map, a dot an embedding, coloured by folder: .html or .png."),
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(envvar="STREAMDEEP_MODEL", help="Model file. [default: the embedded]"),
@@ -78,14 +67,12 @@ def embed(
     """Embed sound files: one row per segment, equal to what `run` publishes for the same file.
 
     Example: streamdeep embed recordings/ --out embeddings.npz
+
+    Example: streamdeep embed recordings/ --plot map.html
     """
     from streamdeep.encoder.model import load_model
 
-    if out.suffix not in (".npz", ".csv", ".parquet"):
-        raise ConfigurationError(f"--out {out} must end in .npz, .csv or .parquet")
-    if out.suffix == ".parquet":
-        require_pyarrow()  # before the work, not after it
-    _refuse_unwritable(out)
+    _refuse_unfit(out, plot)  # before the work, not after it
     selection = EVERY_CHANNEL if select is None else Selection(parse_selection(select))
     loaded = load_model(model, provider=provider)
     if provider != "cpu":  # there a single step costs about as much as a batch of whole segments
@@ -93,12 +80,12 @@ def embed(
     hop_frames = None if hop is None else hop_frames_from_seconds(hop, loaded.contract.frontend)
     files = list(_files(paths))
     console = Console(stderr=True, highlight=False)
-    rows: list[tuple[str, int, int, NDArray[np.float32]]] = []
+    rows: list[tuple[Path, Embedding]] = []
     failures: dict[str, str] = {}
     quiet = as_json or not console.is_terminal
     for path in track(files, "embedding", console=console, disable=quiet, transient=True):
         try:
-            rows += [(str(path), *row) for row in embed_file(path, loaded, hop_frames, selection)]
+            rows += [(path, one) for one in embed_file(path, loaded, hop_frames, selection)]
         except (StreamdeepError, OSError) as error:  # one file of thousands ends nothing
             reason = str(error) if str(path) in str(error) else f"{path}: {error}"
             if len(files) == 1:
@@ -108,14 +95,19 @@ def embed(
     if not rows:
         raise SourceError("no file could be embedded; nothing was written")
     table = Table(
-        np.stack([vector for *_, vector in rows]),
-        np.array([name for name, *_ in rows]),
-        np.array([start for _, start, *_ in rows], dtype=np.int64),
-        np.array([length for _, _, length, _ in rows], dtype=np.int64),
+        np.stack([one.vector for _, one in rows]),
+        np.array([str(path) for path, _ in rows]),
+        np.array([one.start_sample for _, one in rows], dtype=np.int64),
+        np.array([one.n_samples for _, one in rows], dtype=np.int64),
     )
-    write_table(out, table)
+    if out is not None:
+        write_table(out, table)
+    if plot is not None:
+        _draw(plot, rows, loaded)
+    written = ", ".join(str(path) for path in (out, plot) if path is not None)
     summary = {
-        "out": str(out), "embeddings": len(rows), "dim": table.embedding.shape[1],
+        "out": None if out is None else str(out), "plot": None if plot is None else str(plot),
+        "embeddings": len(rows), "dim": table.embedding.shape[1],
         "files": len(files) - len(failures), "failed": list(failures),
         "reasons": list(failures.values()), "model": loaded.digest.hex(),
     }  # fmt: skip
@@ -123,12 +115,55 @@ def embed(
         typer.echo(json.dumps(summary))
     else:
         console.print(
-            f"{out}: {len(rows)} embeddings of {table.embedding.shape[1]} from {len(files) - len(failures)} files"
+            f"{written}: {len(rows)} embeddings of {table.embedding.shape[1]} from {len(files) - len(failures)} files"
         )
     if failures:
         raise SourceError(
             f"{len(failures)} of {len(files)} files could not be embedded; the others were written"
         )
+
+
+def _refuse_unfit(out: Path | None, plot: Path | None) -> None:
+    if out is None and plot is None:
+        raise ConfigurationError(
+            "say where to write: --out embeddings.npz, --plot map.html, or both"
+        )
+    if out is not None:
+        if out.suffix not in TABLE_SUFFIXES:
+            raise ConfigurationError(f"--out {out} must end in .npz, .csv or .parquet")
+        if out.suffix == ".parquet":
+            require_pyarrow()
+        refuse_unwritable(out, "--out")
+    if plot is not None:
+        from streamdeep.pages.scatter import refuse_other_suffixes
+
+        refuse_other_suffixes([plot])
+        refuse_unwritable(plot, "--plot")
+
+
+def _draw(path: Path, rows: list[tuple[Path, Embedding]], model: Model) -> None:
+    """The map: places by the model's projection if it has one, names by file and time, colours by folder."""
+    from streamdeep.pages.plane import plane
+    from streamdeep.pages.scatter import draw
+    from streamdeep.pages.timeline import clock
+
+    projection = model.contract.projection
+    vectors = np.stack([one.vector for _, one in rows])
+    points, axes = plane(vectors, None if projection is None else projection.array())
+    parents = [file.absolute().parent for file, _ in rows]
+    top = Path(os.path.commonpath(set(parents)))
+    folders = [parent.relative_to(top).as_posix() for parent in parents]
+    draw(
+        path,
+        points,
+        names=[
+            f"{file.name}, {clock(one.start_sample / one.sample_rate_hz, 0.1)}"
+            for file, one in rows
+        ],
+        labels=[top.name if folder == "." else folder for folder in folders],
+        title=f"{len(points):,} embeddings by {model.contract.name}",
+        note=axes,
+    )
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:
@@ -159,11 +194,8 @@ def _files(paths: list[Path]) -> Iterator[Path]:
 
 def embed_file(
     path: Path, model: Model, hop_frames: int | None, selection: Selection = EVERY_CHANNEL
-) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+) -> list[Embedding]:
     """Embed one file or recording.
-
-    Yields:
-        First sample, number of samples, vector.
 
     Raises:
         SourceError: it cannot be read, lacks a selected channel, or is shorter than one frame.
@@ -187,66 +219,4 @@ def embed_file(
                 f"{path} has {1000 * pipeline.ledger().captured / file.sample_rate_hz:.0f} ms of sound; the model "
                 f"needs {1000 * frontend.longest_window_samples / frontend.sample_rate_hz:.0f} ms for one frame"
             )
-    for embedding in found:
-        yield embedding.start_sample, embedding.n_samples, embedding.vector
-
-
-def write_table(path: Path, table: Table) -> None:
-    """Write a table in the format its name asks for; an old file stays whole until the new one is."""
-    draft = path.with_name(f".{path.name}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".npz":
-            _write_npz(draft, table)
-        elif path.suffix == ".csv":
-            _write_csv(draft, table)
-        else:
-            _write_parquet(draft, table)
-        draft.replace(path)
-    except OSError as error:
-        if draft.is_file():
-            draft.unlink()
-        raise ConfigurationError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def _refuse_unwritable(path: Path) -> None:
-    """Before hours of work, not after them."""
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(0, "it is a folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot write {path}: {error.strerror or error}; choose another --out"
-        ) from error
-
-
-def _write_npz(path: Path, table: Table) -> None:
-    # numpy.savez cannot write an array called `file`: that is the name of its first argument.
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for field in fields(Table):
-            with archive.open(f"{field.name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, getattr(table, field.name), allow_pickle=False)
-
-
-def _write_csv(path: Path, table: Table) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        columns = [f"embedding_{index}" for index in range(table.embedding.shape[1])]
-        writer.writerow(["file", "start_sample", "n_samples", *columns])
-        for name, start, length, vector in zip(
-            table.file, table.start_sample, table.n_samples, table.embedding, strict=True
-        ):
-            # The shortest text that reads back as the same float32.
-            writer.writerow([name, start, length, *(str(value) for value in vector)])
-
-
-def _write_parquet(path: Path, table: Table) -> None:
-    pyarrow = require_pyarrow()
-    columns = {
-        "file": pyarrow.array(table.file.tolist()),
-        "start_sample": pyarrow.array(table.start_sample),
-        "n_samples": pyarrow.array(table.n_samples),
-        "embedding": fixed_size_lists(table.embedding),
-    }
-    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    return found

@@ -15,7 +15,8 @@ _STYLE = """
 body { margin: 0 auto; padding: 1rem; max-width: 46rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.5 system-ui, sans-serif; }
 body.broad { max-width: 72rem; }
-h1 { font-size: 1.4rem; margin: .5rem 0; overflow-wrap: anywhere; } h2 { font-size: 1.1rem; margin: 2rem 0 .3rem; }
+h1 { font-size: 1.4rem; margin: .5rem 0; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin: 2rem 0 .3rem; }
+h3 { font-size: 1rem; margin: 1.2rem 0 .2rem; }
 .sentence { font-size: 1.15rem; background: var(--card); padding: 1rem; border-radius: .5rem; }
 .warn { color: var(--warn); } p, dd { margin: .3rem 0; } dt { color: var(--dim); } dd { overflow-wrap: anywhere; }
 .note { color: var(--dim); font-size: .9rem; max-width: 46rem; }

@@ -4,6 +4,7 @@ All rows of a page share a :class:`TimeAxis`, so that they can be read one below
 the page's style sheet.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -18,8 +19,9 @@ _AXIS_HEIGHT: Final = 20
 _BAR_HEIGHT: Final = 16
 _STEPS_S: Final = (
     0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400,
-    172800, 604800,
+    172800,
 )  # fmt: skip
+_WEEK_S: Final = 604_800
 _TICKS_MOST: Final = 9
 _LABEL_LETTERS: Final = 17
 
@@ -48,7 +50,8 @@ class TimeAxis:
     def ticks(self) -> list[tuple[float, str]]:
         """Where round times lie, and what they are, counted from the left edge."""
         length_s = (self.stop_sample - self.start_sample) / self.sample_rate_hz
-        step_s = next((step for step in _STEPS_S if length_s / step <= _TICKS_MOST), _STEPS_S[-1])
+        weeks_s = _WEEK_S * max(1.0, math.ceil(length_s / _WEEK_S / _TICKS_MOST))
+        step_s = next((step for step in _STEPS_S if length_s / step <= _TICKS_MOST), weeks_s)
         times = [step_s * number for number in range(int(length_s / step_s + 1e-9) + 1)]
         return [
             (self.x_at(self.start_sample + time_s * self.sample_rate_hz), clock(time_s, step_s))

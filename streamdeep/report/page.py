@@ -155,11 +155,10 @@ def _spectrum(heard: Listening, axis: TimeAxis) -> Iterator[str]:
         for hz in _TICKS_HZ
         if centres[0] <= hz <= centres[-1]
     ]
-    apart = [
-        tick
-        for number, tick in enumerate(ticks)
-        if number == 0 or tick[0] - ticks[number - 1][0] > 0.05
-    ]
+    apart: list[tuple[float, str]] = []
+    for tick in ticks:
+        if not apart or tick[0] - apart[-1][0] > 0.05:
+            apart.append(tick)
     yield picture(
         axis,
         data_address(png(indices.T[::-1], heat_palette())),
