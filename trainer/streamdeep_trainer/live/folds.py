@@ -25,6 +25,7 @@ from streamdeep.pipeline import Pipeline
 from streamdeep.records import Embedding
 from streamdeep_trainer.config import HeadRecipe
 from streamdeep_trainer.datasets.clip import Clip
+from streamdeep_trainer.datasets.folds import folds_of
 from streamdeep_trainer.embed import embed_clips, embeddings_of
 from streamdeep_trainer.evaluation.classify import Rows
 from streamdeep_trainer.evaluation.evaluate import labelled_rows
@@ -144,6 +145,13 @@ def score_live(
         SourceError: no clip can be read.
         ConfigurationError: labels or folds are missing, or clips make no one signal.
     """
+    # A head needs two folds to be calibrated; one that helps to choose has one fold less.
+    n_folds, least = len(np.unique(folds_of(clips, n_folds=N_FOLDS, seed=0))), 4 if choose else 3
+    if n_folds < least:
+        raise ConfigurationError(
+            f"{least} folds are needed and there are {n_folds}; leave the official folds out"
+            + (", or use --no-choose, which needs three" if choose and n_folds == 3 else "")
+        )
     model = load_model(model_path)
     frontend = model.contract.frontend
     hop_frames = None if hop_s is None else hop_frames_from_seconds(hop_s, frontend)
@@ -152,8 +160,6 @@ def score_live(
         clips, model_path, recipe, early_frames, workers=workers, tell_skipped=tell_skipped
     )
     folds = [int(fold) for fold in np.unique(rows.folds)]
-    if choose and len(folds) < 3:
-        raise ConfigurationError("to choose settings on the training folds, three folds are needed")
     streamed: dict[int, Streamed] = {}
     with progress(len(folds), "stream") as step:
         for fold in folds:
