@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from streamdeep.audio.resample import Resampler
 from streamdeep.config import FrontendConfig, SegmentConfig
+from streamdeep.encoder.contract import StatisticsContract
 from streamdeep.encoder.encoder import make_encoder
 from streamdeep.encoder.model import Model
 from streamdeep.errors import ConfigurationError, StageClosedError
 from streamdeep.frontend.damage import sanitise
 from streamdeep.frontend.logmel import LogMel
-from streamdeep.records import Block, Embedding, Frames, Ledger
+from streamdeep.heads.novelty import Novelty
+from streamdeep.records import Block, Embedding, EncodedSegment, Frames, Ledger
 from streamdeep.timeline import Timeline
 
 
@@ -66,6 +68,30 @@ class FrameStage:
         self.resample_ns = resampled_ns - began_ns
         self.frontend_ns = self._clock_ns() - resampled_ns
         return frames
+
+
+class Scoring:
+    """How unusual encoded segments are, for a model that can tell.
+
+    Args:
+        statistics: of the model's training; None: it cannot tell.
+    """
+
+    def __init__(self, statistics: StatisticsContract | None) -> None:
+        self._novelty = None
+        if statistics is not None:
+            self._novelty = Novelty(
+                statistics.mean.array(),
+                statistics.axes.array(),
+                statistics.variances.array(),
+                statistics.residual_variance,
+            )
+
+    def scores(self, segments: Sequence[EncodedSegment]) -> list[float] | list[None]:
+        """A score for each, that does not depend on the others; None for each if the model cannot tell."""
+        if self._novelty is None:
+            return [None] * len(segments)
+        return list(map(float, self._novelty.scores(segment.vector for segment in segments)))
 
 
 def check_source(sample_rate_hz: int, n_channels: int) -> None:
@@ -139,6 +165,7 @@ class Pipeline:
             clock_ns=clock_ns,
         )
         self._encoder = make_encoder(model, self.segment, early_frames=early_frames)
+        self._scoring = Scoring(contract.statistics)
         self.reset()
 
     def reset(self) -> None:
@@ -183,7 +210,7 @@ class Pipeline:
         embeddings: list[Embedding] = []
         if self.epoch >= 0:
             embeddings = self._encode(self._frames.flush())
-            embeddings += [self._timeline.place(segment) for segment in self._encoder.flush()]
+            embeddings += self._place(self._encoder.flush())
         self._timeline.finish()
         return embeddings
 
@@ -197,12 +224,19 @@ class Pipeline:
                 self._show(record, self._timeline.frame_samples(record.start_frame, len(record)))
         began_ns = self._clock_ns()
         segments = [segment for record in frames for segment in self._encoder.push(record)]
+        embeddings = self._place(segments)
         self.stages_ns = {
             "resample": self._frames.resample_ns,
             "frontend": self._frames.frontend_ns,
             "encoder": self._clock_ns() - began_ns,
         }
-        embeddings = [self._timeline.place(segment) for segment in segments]
         if frames:
             self._timeline.forget_before(frames[-1].start_frame + len(frames[-1]))
         return embeddings
+
+    def _place(self, segments: list[EncodedSegment]) -> list[Embedding]:
+        scores = self._scoring.scores(segments)
+        return [
+            self._timeline.place(segment, score)
+            for segment, score in zip(segments, scores, strict=True)
+        ]

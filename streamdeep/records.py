@@ -112,6 +112,7 @@ class Embedding:
         peak_dbfs: 20 log10 of the largest magnitude. Never below -200.
         gap_samples: samples lost before this epoch began, in the epoch's first embedding, else 0.
         flags: see :class:`Flag`.
+        novelty: how unusual it is for the model's training, about 1 for what is not; None if the model cannot tell.
     """
 
     vector: NDArray[np.float32]
@@ -123,11 +124,26 @@ class Embedding:
     peak_dbfs: float
     gap_samples: int = 0
     flags: Flag = field(default=Flag(0))
+    novelty: float | None = None
 
     @property
     def stop_sample(self) -> int:
         """One past the source's index of the last sample."""
         return self.start_sample + self.n_samples
+
+
+@dataclass(frozen=True, slots=True)
+class NoveltyScale:
+    """What a model's novelty scores mean: how they were distributed over sound like its training.
+
+    Attributes:
+        probabilities: levels, rising, in (0, 1); at least one.
+        quantiles: as many scores, never falling: the share ``probabilities[i]`` of such sound scores at most
+            ``quantiles[i]``.
+    """
+
+    probabilities: tuple[float, ...]
+    quantiles: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)

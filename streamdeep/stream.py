@@ -10,10 +10,11 @@ from dataclasses import replace
 from streamdeep import __version__
 from streamdeep.audio.source import Source
 from streamdeep.config import SegmentConfig
+from streamdeep.encoder.contract import StatisticsContract
 from streamdeep.encoder.model import Model
 from streamdeep.rack.result import Restart, Result
 from streamdeep.rack.slot import Slot
-from streamdeep.records import Embedding, Flag, Ledger
+from streamdeep.records import Embedding, Flag, Ledger, NoveltyScale
 from streamdeep.wire.kinds import ClockPoint
 from streamdeep.wire.publisher import Publisher
 
@@ -173,6 +174,7 @@ class Stream:
             model=self._model.short_digest,
             captured_monotonic_ns=captured_ns,
             stages_ns={"capture": max(0, taken_ns - captured_ns), **stages_ns},
+            novelty=embedding.novelty,
             handed_over_monotonic_ns=handed_over_ns,
         )
 
@@ -193,4 +195,11 @@ class Stream:
             incremental=self._model.incremental,
             frontend_json=contract.frontend.model_dump_json(),
             version=__version__,
+            novelty=_scale(contract.statistics),
         )
+
+
+def _scale(statistics: StatisticsContract | None) -> NoveltyScale | None:
+    if statistics is None or not statistics.novelty_probabilities:
+        return None
+    return NoveltyScale(statistics.novelty_probabilities, statistics.novelty_quantiles)

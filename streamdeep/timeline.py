@@ -112,8 +112,8 @@ class Timeline:
         )
         return found
 
-    def place(self, segment: EncodedSegment) -> Embedding:
-        """Give a segment its samples, flags and account."""
+    def place(self, segment: EncodedSegment, novelty: float | None = None) -> Embedding:
+        """Give a segment its samples, flags and account; its novelty goes along."""
         first = segment.start_frame * self._config.hop_samples
         start = self._source_sample(first)
         # A resampler's last sample may stand for less than a whole source sample.
@@ -146,6 +146,7 @@ class Timeline:
             peak_dbfs=_decibels(20.0, segment.peak),
             gap_samples=gap_samples,
             flags=flags,
+            novelty=novelty,
         )
 
     def finish(self) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import struct
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -26,7 +27,7 @@ from streamdeep.bridges.publications import Layout, Publications
 from streamdeep.bridges.streams import HEADS_MOST, LABELS_SILENCE_NS, SILENCE_NS, Streams
 from streamdeep.bridges.text import as_json, as_line
 from streamdeep.errors import ConfigurationError
-from streamdeep.records import Flag
+from streamdeep.records import Flag, NoveltyScale, Sound
 from streamdeep.wire.loss import LossStatistics
 from streamdeep.wire.tally import SubscriberStatistics, TopicStatistics
 
@@ -60,6 +61,18 @@ def test_every_kind_becomes_one_line_of_json(message):
     assert values["stream"] == "room"
     assert values["session"] == "000102030405060708090a0b0c0d0e0f"
     assert values["kind"] in ("embedding", "label", "status", "event", "model")
+
+
+def test_maps_within_a_message_are_maps_in_its_json():
+    sound = Sound("start", "Rain", 2**53, 10, 0.5)
+    values = json.loads(as_line(replace(a_label(), sounds=(sound,), novel=True)))
+    assert values["sounds"][0]["label"] == "Rain"
+    assert values["sounds"][0]["start_sample"] == "9007199254740992"
+    assert values["novel"] is True
+    scale = NoveltyScale((0.5, 0.9), (1.0, 2.0))
+    values = json.loads(as_line(replace(a_model(), novelty=scale)))
+    assert values["novelty"] == {"probabilities": [0.5, 0.9], "quantiles": [1.0, 2.0]}
+    assert json.loads(as_line(replace(an_embedding(), novelty=1.5)))["novelty"] == 1.5
 
 
 def test_moments_are_texts_and_other_integers_numbers_that_javascript_can_hold():
@@ -412,6 +425,13 @@ def test_a_silent_stream_is_offline_and_so_is_one_that_the_broker_remembers():
     assert publications.found("streamdeep/yard/availability", b"online") == []
 
 
+def test_what_becomes_novel_is_said_at_once_though_the_label_stays():
+    publications = Publications(Layout())
+    label = replace(a_label(), novel=False, drifting=False)
+    said = [publications.take(one, 1) for one in (label, label, replace(label, novel=True))]
+    assert [topics(each)[-1:] for each in said] == [["streamdeep/room/label/scene"], [], ["streamdeep/room/label/scene"]]  # fmt: skip
+
+
 def test_only_what_happens_once_is_not_retained():
     publications = Publications(Layout(embeddings="raw"))
     messages = [a_status(), a_label(), an_event("gap"), an_embedding(), a_model()]
@@ -503,6 +523,9 @@ def test_its_templates_give_the_states_that_the_payloads_hold(described):
     assert json.loads(attributes) == {
         "confidence": 0.9,
         "probabilities": {"Rain": 0.9, "It's": 0.1},
+        "novel": None,
+        "novelty_rate": None,
+        "drifting": None,
     }
     connected = document["components"]["connected"]
     assert said[connected["state_topic"]].decode() == connected["payload_on"]

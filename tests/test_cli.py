@@ -210,6 +210,7 @@ def test_embed_writes_what_the_pipeline_gives_in_every_format(
         np.testing.assert_array_equal(table["embedding"], vectors)
         assert table["start_sample"].tolist() == [record.start_sample for record in expected]
         assert table["n_samples"].tolist() == [record.n_samples for record in expected]
+        assert table["novelty"].tolist() == [record.novelty for record in expected]
         assert set(table["file"]) == {str(sound_path)}
     with (tmp_path / "out.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -217,8 +218,10 @@ def test_embed_writes_what_the_pipeline_gives_in_every_format(
         [[row[f"embedding_{i}"] for i in range(63)] for row in rows], dtype=np.float32
     )
     np.testing.assert_array_equal(read_back, vectors)
+    assert [float(row["novelty"]) for row in rows] == [record.novelty for record in expected]
     parquet = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pydict()
     np.testing.assert_array_equal(np.array(parquet["embedding"], dtype=np.float32), vectors)
+    assert parquet["novelty"] == [record.novelty for record in expected]
 
 
 def test_embed_goes_on_after_a_bad_file_and_says_so(command, tmp_path, write_sound, model_path):

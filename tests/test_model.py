@@ -115,8 +115,32 @@ def test_an_unknown_key_is_refused_but_not_under_extensions(tmp_path):
 
 
 def test_shapes_that_contradict_the_contract_are_refused(tmp_path):
+    def longer(found):
+        found["encoder"]["dim"] = 64
+
+    def longer_without_statistics(found):
+        longer(found)
+        del found["statistics"]
+
     with pytest.raises(ModelError, match="its contract says"):
-        load(with_metadata(lambda found: found["encoder"].update(dim=64)), tmp_path)
+        load(with_metadata(longer_without_statistics), tmp_path)
+    with pytest.raises(ModelError, match="the statistics are of embeddings of another length"):
+        load(with_metadata(longer), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "complaint"),
+    [
+        ("novelty_probabilities", [0.9, 0.5, 0.99], "must rise"),
+        ("novelty_probabilities", [0.5, 0.9, 1.0], "must rise"),
+        ("novelty_quantiles", [1.0, 2.0], "as many as"),
+        ("novelty_quantiles", [2.0, 1.0, 3.0], "never fall"),
+        ("variances", {"shape": [2], "base64": "AAAAAAAAAAA="}, "have the shapes"),
+    ],
+)
+def test_statistics_that_make_no_sense_are_refused(tmp_path, key, value, complaint):
+    with pytest.raises(ModelError, match=complaint):
+        load(with_metadata(lambda found: found["statistics"].update({key: value})), tmp_path)
 
 
 def test_external_data_is_refused(tmp_path):

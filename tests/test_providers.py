@@ -80,9 +80,11 @@ def test_a_file_is_embedded_the_same_in_batches(tmp_path):
     batched.provider, batched.incremental = "cuda", False
     wanted, found = (embed_file(tmp_path / "noise.wav", m, None) for m in (stepwise, batched))
     assert len(found) > BATCH_SEGMENTS
-    places = [[(one.start_sample, one.n_samples) for one in rows] for rows in (wanted, found)]
+    places = [
+        [(row.start_sample, row.n_samples, row.novelty) for row in rows] for rows in (found, wanted)
+    ]
     assert places[0] == places[1]
-    np.testing.assert_array_equal([one.vector for one in found], [one.vector for one in wanted])
+    np.testing.assert_array_equal([row.vector for row in found], [row.vector for row in wanted])
 
 
 @pytest.mark.skipif(not ABSENT, reason="every provider is installed here")

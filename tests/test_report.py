@@ -117,7 +117,7 @@ def test_a_page_has_the_gap_and_the_numbers_of_the_ledger(
     parsed = Page(text)
     assert parsed.open == []
     # A loss is a stretch in every row of the timeline, and a line of the table.
-    assert text.count('class="lost"') == 2 * text.count('class="time"') == 2 * 4
+    assert text.count('class="lost"') == 2 * text.count('class="time"') == 2 * 5
     for cells in (
         f"<td>captured</td><td>{ledger.captured:,}</td>",
         f"<td>embedded</td><td>{ledger.embedded:,}</td>",

@@ -1,5 +1,8 @@
 """Export: the graph is the network, and nothing is written that is not."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,10 +14,17 @@ from streamdeep.encoder.model import Model
 from streamdeep.errors import ModelError
 from streamdeep.heads.novelty import novelty_scores
 from streamdeep_trainer.checkpoint import network_from
+from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.export import check_against_torch, export_model
 from streamdeep_trainer.fit import fit
 from streamdeep_trainer.spans import segment_spans
-from streamdeep_trainer.statistics import describe_embeddings, describe_levels
+from streamdeep_trainer.statistics import (
+    conformal_quantiles,
+    describe_embeddings,
+    describe_levels,
+    groups_of,
+    held_out_scores,
+)
 
 
 def load(content):
@@ -104,9 +114,56 @@ def test_statistics_recognise_the_training_data():
         embeddings, statistics.mean.array(), axes, variances, statistics.residual_variance
     )
     assert np.sqrt((scores**2).mean()) == pytest.approx(1.0, abs=0.01)
-    assert statistics.novelty_quantiles[0] == pytest.approx(np.median(scores), rel=1e-6)
+    assert statistics.novelty_probabilities == (0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995)
     plane = (embeddings - statistics.mean.array()) @ projection.array().T
     np.testing.assert_allclose(plane.var(axis=0, ddof=1), 1.0, rtol=1e-3)
+
+
+def test_quantiles_hold_for_sound_that_the_statistics_have_not_seen():
+    """With as many embeddings as dimensions, those that were fitted to lie much closer than new ones do."""
+    random = np.random.default_rng(5)
+    spread = np.linspace(2.0, 0.1, 200)
+    training = (random.standard_normal((200, 200)) * spread).astype(np.float32)
+    new = (random.standard_normal((4000, 200)) * spread).astype(np.float32)
+    statistics, _ = describe_embeddings(training)
+
+    def scores(embeddings):
+        return novelty_scores(
+            embeddings,
+            statistics.mean.array(),
+            statistics.axes.array(),
+            statistics.variances.array(),
+            statistics.residual_variance,
+        )
+
+    level = statistics.novelty_probabilities.index(0.95)
+    assert (scores(new) > np.quantile(scores(training), 0.95)).mean() > 0.2
+    assert (scores(new) > statistics.novelty_quantiles[level]).mean() < 0.08
+
+
+def test_what_belongs_together_is_no_test_of_itself():
+    """Every embedding is there five times: only if copies are held out together is each as new as it is."""
+    random = np.random.default_rng(6)
+    once = random.standard_normal((40, 100)).astype(np.float32)
+    copies, clips = np.repeat(once, 5, axis=0), np.repeat(np.arange(40), 5)
+    together = held_out_scores(copies, clips)
+    np.testing.assert_allclose(together[::5], held_out_scores(once), rtol=1e-2)
+    assert np.median(held_out_scores(copies)) < 0.7 * np.median(together)
+
+
+def test_a_quantile_counts_the_new_sound_in_and_what_so_few_scores_cannot_tell_is_left_out():
+    levels, scores = conformal_quantiles(np.arange(1.0, 100.0))
+    assert dict(zip(levels, scores, strict=True)) == {
+        0.5: 50.0, 0.75: 75.0, 0.9: 90.0, 0.95: 95.0, 0.98: 98.0, 0.99: 99.0,
+    }  # fmt: skip
+    assert conformal_quantiles(np.array([3.0, 1.0])) == ((0.5,), (3.0,))
+    assert conformal_quantiles(np.array([3.0])) == ((0.5,), (3.0,))
+
+
+def test_official_folds_keep_clips_together_else_files_do():
+    clips = [Clip(Path(name), name, "a", fold) for name, fold in (("x", 2), ("y", 1), ("z", 2))]
+    assert groups_of(clips).tolist() == [2, 1, 2]
+    assert groups_of([replace(clip, fold=None) for clip in clips]).tolist() == [0, 1, 2]
 
 
 def test_statistics_of_fewer_embeddings_than_axes():

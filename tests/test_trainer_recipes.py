@@ -14,7 +14,6 @@ from streamdeep.config import load_toml
 from streamdeep.encoder.model import load_model
 from streamdeep.errors import ConfigurationError, ModelError
 from streamdeep.frontend import normalise
-from streamdeep.heads.novelty import novelty_scores
 from streamdeep_trainer import cli
 from streamdeep_trainer.baselines.quoted import QUOTED
 from streamdeep_trainer.checkpoint import load_checkpoint, shape_of
@@ -24,6 +23,7 @@ from streamdeep_trainer.embed import embed_clips
 from streamdeep_trainer.levels import to_input
 from streamdeep_trainer.reproduce import reproduce
 from streamdeep_trainer.spectrograms import frames_of, make_spectrograms
+from streamdeep_trainer.statistics import conformal_quantiles, groups_of, held_out_scores
 
 RECIPES = sorted((places.ROOT / "trainer" / "recipes").glob("*.toml"))
 
@@ -195,18 +195,13 @@ def test_the_fused_model_equals_its_views_side_by_side(run, tones):
 
 
 def test_the_fused_model_tells_novelty_as_its_training_embeddings_have_it(run, tones):
-    model = load_model(run / "model.onnx")
-    statistics = model.contract.statistics
-    found = embed_clips(find_clips(tones), run / "model.onnx").vectors
-    np.testing.assert_allclose(statistics.mean.array(), found.mean(axis=0), atol=1e-4)
-    scores = novelty_scores(
-        found,
-        statistics.mean.array(),
-        statistics.axes.array(),
-        statistics.variances.array(),
-        statistics.residual_variance,
-    )
-    assert np.median(scores) == pytest.approx(statistics.novelty_quantiles[0], rel=0.05)
+    statistics = load_model(run / "model.onnx").contract.statistics
+    found = embed_clips(find_clips(tones), run / "model.onnx")
+    np.testing.assert_allclose(statistics.mean.array(), found.vectors.mean(axis=0), atol=1e-4)
+    scores = held_out_scores(found.vectors, groups_of(found.clips)[found.clip_rows])
+    levels, quantiles = conformal_quantiles(scores)
+    assert statistics.novelty_probabilities == levels
+    np.testing.assert_allclose(statistics.novelty_quantiles, quantiles, rtol=0.05)
 
 
 def test_the_report_has_the_whole_its_views_the_twin_and_the_frames(run):

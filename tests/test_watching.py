@@ -94,12 +94,12 @@ class Wire:
             EventMessage(**self.common("event", now_s), event=event, epoch=0, at_sample=0), now_s
         )
 
-    def label(self, now_s, label, chances, sounds=None, head="scene"):
+    def label(self, now_s, label, chances, sounds=None, head="scene", **more):
         self.take(
             LabelMessage(
                 **self.common(f"label-{head}", now_s) | {"session": b"c" * 16}, head=head, epoch=0, start_sample=0, n_samples=1,
                 sample_rate_hz=RATE_HZ, captured_utc_ns=0, model=bytes(8), label=label,
-                probabilities=chances, sounds=sounds,
+                probabilities=chances, sounds=sounds, **more,
             ),
             now_s,
         )  # fmt: skip
@@ -401,3 +401,12 @@ def test_a_plain_line_says_everything_in_words():
     assert plain_line(row) == (
         "hall  live  age 0.5 s  1.00/s  p50 2.0 ms p99 3.0 ms  -20 dBFS clipped  lost 2 msg  hears dog 90%"
     )
+
+
+def test_what_is_novel_or_drifts_is_said_beside_the_label(wire):
+    wire.label(5, "dog", {"dog": 0.4}, novel=True, drifting=True)
+    row = wire.row(9.6)
+    assert (row.labels[0].novel, row.labels[0].drifting) == (True, True)
+    assert plain_line(row).endswith("hears dog 40%, novel, drifting")
+    wire.label(6, "dog", {"dog": 0.4}, novel=False)
+    assert plain_line(wire.row(9.6)).endswith("hears dog 40%")

@@ -3,7 +3,7 @@
 import json
 import math
 import struct
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 
 import msgpack
@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streamdeep.errors import MessageError
-from streamdeep.records import Flag, Sound
+from streamdeep.records import Flag, NoveltyScale, Sound
 from streamdeep.wire import messages
 from streamdeep.wire.audiokinds import FORMATS, STATES, AudioMessage, CreditMessage
 from streamdeep.wire.kinds import STAGES
@@ -116,6 +116,12 @@ models = st.builds(
     incremental=st.booleans(),
     frontend_json=texts,
     version=texts,
+    novelty=st.none()
+    | st.lists(st.floats(0.001, 0.999), min_size=1, max_size=8, unique=True).map(
+        lambda levels: NoveltyScale(
+            tuple(sorted(levels)), tuple(0.5 + place for place in range(len(levels)))
+        )
+    ),
 )
 sounds = st.builds(
     Sound,
@@ -135,6 +141,10 @@ labels = st.builds(
     label=texts,
     probabilities=st.dictionaries(texts, st.floats(0, 1), max_size=8),
     sounds=st.none() | st.lists(sounds, max_size=4).map(tuple),
+    novelty=st.none() | floats,
+    novelty_rate=st.none() | st.floats(0, 1),
+    novel=st.none() | st.booleans(),
+    drifting=st.none() | st.booleans(),
 )
 audios = st.builds(
     lambda size, **more: AudioMessage(
@@ -194,6 +204,8 @@ def described(message):
             }
         elif isinstance(value, tuple):
             value = [asdict(sound) for sound in value]
+        elif is_dataclass(value):
+            value = {key: list(numbers) for key, numbers in asdict(value).items()}
         found[field.name] = value
     return found
 
@@ -320,7 +332,7 @@ def test_no_key_can_be_left_out(name):
     if name in RAW:
         return
     payload = msgpack.unpackb(frames[2])
-    for key in payload.keys() - {"sounds"}:
+    for key in payload.keys() - {"sounds", "novelty", "novelty_rate", "novel", "drifting"}:
         less = msgpack.packb({k: v for k, v in payload.items() if k != key})
         with pytest.raises(MessageError, match=f"payload: {key} .*found nothing"):
             unpack([frames[0], frames[1], less])
@@ -395,6 +407,48 @@ def test_a_label_without_sounds_says_that_its_sender_follows_none():
     assert unpack(golden("label.bin")).sounds is None
     assert unpack(edited("label_sounds.bin", payload={"sounds": None})).sounds is None
     assert unpack(edited("label_sounds.bin", payload={"sounds": []})).sounds == ()
+
+
+@pytest.mark.parametrize(
+    "scale",
+    [
+        7,
+        {},
+        {"probabilities": [0.5]},
+        {"probabilities": [], "quantiles": []},
+        {"probabilities": [0.5, 0.9], "quantiles": [1.0]},
+        {"probabilities": [0.9, 0.5], "quantiles": [1.0, 2.0]},
+        {"probabilities": [0.5, 1], "quantiles": [1.0, 2.0]},
+        {"probabilities": [0.5, 0.9], "quantiles": [2.0, 1.0]},
+        {"probabilities": [0.5, 0.9], "quantiles": [1.0, math.inf]},
+        {"probabilities": [0.5, 0.9], "quantiles": [1.0, True]},
+        {"probabilities": [0.5, 0.9], "quantiles": "12"},
+    ],
+)
+def test_what_novelty_scores_mean_is_checked_like_all_else(scale):
+    with pytest.raises(MessageError, match=r"^payload: novelty"):
+        unpack(edited("model_novelty.bin", payload={"novelty": scale}))
+
+
+def test_a_sender_of_before_tells_no_novelty():
+    assert unpack(golden("model.bin")).novelty is None
+    label = unpack(golden("label_sounds.bin"))
+    assert (label.novelty, label.novelty_rate, label.novel, label.drifting) == (None,) * 4
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("novelty", "1"),
+        ("novelty_rate", 1.5),
+        ("novelty_rate", -0.1),
+        ("novel", 1),
+        ("drifting", "no"),
+    ],
+)
+def test_a_labels_novelty_is_checked_like_all_else(key, value):
+    with pytest.raises(MessageError, match=f"^payload: {key}"):
+        unpack(edited("label_novelty.bin", payload={key: value}))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 
 from streamdeep import onnxfile
 from streamdeep.config import FixedLevel, FrontendConfig, SegmentConfig, View
+from streamdeep.encoder.contract import Floats, StatisticsContract
 from streamdeep.encoder.model import Model
 from streamdeep_trainer.graph import (
     EncoderWeights,
@@ -49,13 +50,28 @@ def weights(readout="pooled", units=(12, 9), n_inputs=20, seed=0, whole=False):
 @cache
 def tiny_content(readout="pooled", frontend=FRONTEND, segment=SEGMENT, units=(12, 9), seed=0):
     drawn = weights(readout, units, frontend.n_features, seed, whole=not frontend.causal)
-    graph = write_encoder(drawn, frontend.n_features)
+    graph, encoder = write_encoder(drawn, frontend.n_features), encoder_contract(drawn)
     return seal_model(
         graph,
         frontend=frontend,
         segment=segment,
-        encoder=encoder_contract(drawn),
+        encoder=encoder,
         provenance={"name": f"tiny-{readout}-{seed}"},
+        statistics=statistics(encoder.dim, seed),
+    )
+
+
+def statistics(dim, seed=0):
+    """Of no training: drawn, so that novelty is told."""
+    random = np.random.default_rng(seed)
+    axes, _ = np.linalg.qr(random.standard_normal((dim, 8)))
+    return StatisticsContract(
+        mean=Floats.of(random.uniform(-0.2, 0.2, dim)),
+        axes=Floats.of(axes.T),
+        variances=Floats.of(np.linspace(0.5, 0.05, 8)),
+        residual_variance=0.01,
+        novelty_probabilities=(0.5, 0.9, 0.99),
+        novelty_quantiles=(1.0, 1.5, 2.0),
     )
 
 

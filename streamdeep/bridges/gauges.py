@@ -17,7 +17,7 @@ from streamdeep.wire.kinds import STAGES, EmbeddingMessage, Message
 from streamdeep.wire.tally import SubscriberStatistics
 
 SERIES_MOST: Final = 10_000
-SERIES_PER_STREAM: Final = 25
+SERIES_PER_STREAM: Final = 26
 """At most; eight of them are reasons for which samples were dropped."""
 REASONS_MOST: Final = 8
 OTHER: Final = "other"

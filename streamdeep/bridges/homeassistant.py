@@ -173,7 +173,8 @@ class Discovery:
             "value_template": "{{ value_json.label }}",
             "json_attributes_topic": topic,
             "json_attributes_template": "{{ {'confidence': value_json.confidence, "
-            "'probabilities': value_json.probabilities} | tojson }}",
+            "'probabilities': value_json.probabilities, 'novel': value_json.novel, "
+            "'novelty_rate': value_json.novelty_rate, 'drifting': value_json.drifting} | tojson }}",
             "expire_after": self.expire_s,
         }
 

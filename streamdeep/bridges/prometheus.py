@@ -83,6 +83,9 @@ class Exposition:
         up = self._gauge("stream_up", "1 while the stream says something, else 0.", "stream")
         level = self._gauge("level_dbfs", "Mean square of the newest segment.", "stream")
         peak = self._gauge("peak_dbfs", "Largest magnitude in the newest segment.", "stream")
+        novelty = self._gauge(
+            "novelty", "How unlike the model's training the newest segment is.", "stream"
+        )
         latency = self._gauge(
             "last_latency_seconds",
             "From the newest embedding's last sample to its publication.",
@@ -102,12 +105,14 @@ class Exposition:
             if stream.embedding is not None:
                 level.add_metric(name, stream.embedding.level_dbfs)
                 peak.add_metric(name, stream.embedding.peak_dbfs)
+                if stream.embedding.novelty is not None:
+                    novelty.add_metric(name, stream.embedding.novelty)
                 latency.add_metric(name, stream.embedding.latency_ns / 1e9)
             if (age_s := self._gauges.age_s(stream, now_ns)) is not None:
                 age.add_metric(name, age_s)
             if stream.status is not None:
                 uptime.add_metric(name, stream.status.uptime_s)
-        yield from (up, level, peak, latency, age, uptime)
+        yield from (up, level, peak, novelty, latency, age, uptime)
 
     def _samples(self, streams: list[Stream]) -> Iterator[Any]:
         for key, text in _SAMPLE_COUNTERS.items():

@@ -37,7 +37,7 @@ class Layout:
     Attributes:
         prefix: of all topics.
         discovery_prefix: Home Assistant's; empty: it is not told.
-        every_s: a status, and a label that stays the same, at most so often; 0: all.
+        every_s: a status, and a label whose text, novelty and drift stay the same, at most so often; 0: all.
         embeddings: not, as raw little-endian float32, or as JSON.
     """
 
@@ -55,7 +55,7 @@ class _Said:
         self.document: tuple[object, ...] | None = None
         self.status_ns = -math.inf
         self.problems: list[str] = []
-        self.labels: dict[str, tuple[str, int]] = {}
+        self.labels: dict[str, tuple[tuple[str, bool | None, bool | None], int]] = {}
         self.lost_messages = 0
 
 
@@ -165,10 +165,11 @@ class Publications:
         return [self._state(f"{stream.name}/status", compact(values).encode())]
 
     def _label(self, message: LabelMessage, said: _Said, now_ns: int) -> list[Publication]:
-        label, label_ns = said.labels.get(message.head, ("", -math.inf))
-        if message.label == label and now_ns - label_ns < self._every_ns:
+        found = message.label, message.novel, message.drifting
+        before, before_ns = said.labels.get(message.head, (None, -math.inf))
+        if found == before and now_ns - before_ns < self._every_ns:
             return []
-        said.labels[message.head] = (message.label, now_ns)
+        said.labels[message.head] = (found, now_ns)
         topic = f"{message.stream}/label/{message.head}"
         return [self._state(topic, as_line(message).encode())]
 

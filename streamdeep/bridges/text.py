@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from streamdeep.records import Flag
+from streamdeep.records import Flag, NoveltyScale, Sound
 from streamdeep.wire.kinds import ClockPoint, EmbeddingMessage, LabelMessage, Message, topic_of
 
 VectorForm = Literal["base64", "list", "none"]
@@ -83,12 +83,14 @@ def _plain(name: str, value: Any) -> Any:
             return value
         case int():
             return value if abs(value) <= INTEGER_MOST else str(value)
-        case ClockPoint():
+        case ClockPoint() | Sound() | NoveltyScale():
             return {
                 field.name: _plain(field.name, getattr(value, field.name))
                 for field in fields(value)
             }
         case Mapping():
             return {key: _plain(key, item) for key, item in value.items()}
+        case tuple():
+            return [_plain(name, item) for item in value]
         case _:
             return value

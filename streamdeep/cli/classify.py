@@ -15,12 +15,13 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from streamdeep.cli.classify_notices import Notices
 from streamdeep.cli.classify_outlets import QUEUE, Outlets
 from streamdeep.cli.classify_screen import as_dict, table
 from streamdeep.cli.classify_settings import ClassifySettings, settings_from
 from streamdeep.cli.stopping import Stopping
 from streamdeep.errors import ConfigurationError
-from streamdeep.labelling.labeller import Labelled
+from streamdeep.labelling.labeller import Labelled, Labeller
 from streamdeep.wire.kinds import EventMessage
 from streamdeep.wire.security import DEFAULT_ENDPOINT
 from streamdeep.wire.subscriber import Subscriber
@@ -99,9 +100,17 @@ def classify(
         list[str] | None,
         typer.Option(help="LABEL=ON or LABEL=ON:OFF for one class. Repeatable."),
     ] = None,
+    novelty_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Call novel what sound like the training is so rarely; docs/novelty.md. [default: 0.01]"
+        ),
+    ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(help="TOML file with these options, and [decision]; docs/labels.md."),
+        typer.Option(
+            help="TOML file with these options, [decision] and [novelty]; docs/labels.md."
+        ),
     ] = None,
     count: Annotated[int | None, typer.Option(help="Stop after so many labels.")] = None,
     until_stop: Annotated[
@@ -125,6 +134,7 @@ def classify(
         },
         {"smoothing_s": smoothing, "on": on, "off": off, "min_on_s": min_on, "min_off_s": min_off},
         threshold or (),
+        {"rate": novelty_rate},
     )  # fmt: skip
     errors = Console(stderr=True, highlight=False)
     with Stopping() as stopping, Outlets(settings, errors) as outlets:
@@ -136,7 +146,7 @@ def classify(
                     if not one.only_changes:
                         typer.echo(json.dumps(as_dict(one)))
             else:
-                _show(labels, settings.connect)
+                _show(labels, outlets.labeller, settings.connect)
 
 
 def _label(
@@ -154,10 +164,15 @@ def _label(
         MismatchError: they come from another encoder than the head's.
     """
     labeller, n_made, ended = outlets.labeller, 0, False
+    notices = Notices(
+        labeller,
+        settings.novelty,
+        lambda line: errors.print(line, markup=False, soft_wrap=True),
+    )
     with Subscriber(
         settings.connect,
         streams=settings.stream,
-        kinds=("embedding", "event"),
+        kinds=("embedding", "event", "model"),
         high_water_mark=QUEUE,
         identity=settings.identity,
     ) as subscriber:
@@ -173,6 +188,7 @@ def _label(
                     )
                 for one in made:
                     outlets.take(one)
+                    notices.take(one)
                     n_made += not one.only_changes
                     yield one
                 ended = ended or (count is not None and n_made >= count)
@@ -190,11 +206,11 @@ def _label(
                     errors.print(f"{connection.endpoint}: {connection.trouble}", markup=False)
 
 
-def _show(labels: Iterator[Labelled], connect: Sequence[str]) -> None:
+def _show(labels: Iterator[Labelled], labeller: Labeller, connect: Sequence[str]) -> None:
     latest: dict[str, Labelled] = {}
     with Live(
         f"waiting for embeddings on {', '.join(connect)} ...", console=Console(), auto_refresh=False
     ) as live:
         for one in labels:
             latest[one.message.stream] = one
-            live.update(table(latest), refresh=True)
+            live.update(table(latest, labeller.scale), refresh=True)

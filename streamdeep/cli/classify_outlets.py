@@ -34,7 +34,7 @@ class Outlets:
 
     def __init__(self, settings: ClassifySettings, errors: Console) -> None:
         self._head = load_head(settings.head)
-        self.labeller = Labeller(self._head, settings.decision)
+        self.labeller = Labeller(self._head, settings.decision, novelty=settings.novelty)
         self._errors = errors
         with contextlib.ExitStack() as stack:
             self._files = []
@@ -73,12 +73,16 @@ class Outlets:
             for file in self._files:
                 file.write(Heard(self._head.name, one.message, sound))
         if self._publisher is not None:
+            noticed = one.noticed
             self._publisher.publish_label(
                 one.message,
                 head=self._head.name,
                 label=one.label,
                 probabilities=one.probabilities,
                 sounds=one.told,
+                novelty_rate=None if noticed is None else noticed.rate,
+                novel=None if noticed is None else noticed.novel,
+                drifting=None if noticed is None else noticed.drifting,
             )
 
     def service(self) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from streamdeep.heads.rarity import in_words
 from streamdeep.labelling.labeller import Labelled
-from streamdeep.records import Flag
+from streamdeep.records import Flag, NoveltyScale
 from streamdeep.wire.printable import one_line
 
 
@@ -31,6 +32,10 @@ def as_dict(one: Labelled) -> dict[str, Any]:
         "probabilities": one.probabilities,
         "decision": one.label,
         "sounds": [asdict(sound) for sound in one.told],
+        "novelty": message.novelty,
+        "novelty_rate": None if one.noticed is None else one.noticed.rate,
+        "novel": None if one.noticed is None else one.noticed.novel,
+        "drifting": None if one.noticed is None else one.noticed.drifting,
         "level_dbfs": round(message.level_dbfs, 2),
         "flags": [str(flag.name).lower() for flag in Flag if flag in message.flags],
         "latency_ns": message.latency_ns,
@@ -41,10 +46,24 @@ def as_dict(one: Labelled) -> dict[str, Any]:
     }
 
 
-def table(latest: Mapping[str, Labelled]) -> Table:
-    """A row per stream: what goes on, and what its newest embedding alone would say."""
+def table(latest: Mapping[str, Labelled], scale: NoveltyScale | None = None) -> Table:
+    """A row per stream: what goes on, what its newest embedding alone would say, and how new all of it is.
+
+    Args:
+        latest: by stream.
+        scale: what novelty means, where that is known.
+    """
     found = Table()
-    for column in ("stream", "time", "hears", "since", "newest segment", "level", "latency"):
+    for column in (
+        "stream",
+        "time",
+        "hears",
+        "since",
+        "newest segment",
+        "novelty",
+        "level",
+        "latency",
+    ):
         found.add_column(column, no_wrap=True)
     for name, one in sorted(latest.items()):
         message = one.message
@@ -55,6 +74,7 @@ def table(latest: Mapping[str, Labelled]) -> Table:
             _hears(one),
             _since(one),
             _ranked(one.probabilities),
+            _novelty(one, scale),
             f"{message.level_dbfs:.0f} dBFS",
             f"{latency_ms:.1f} ms" if message.latency_ns else "",
         )
@@ -65,6 +85,18 @@ def _hears(one: Labelled) -> Text:
     if not one.sounds:
         return Text(one.label, "dim")
     return Text(_listed((sound.label, sound.confidence) for sound in one.sounds), "bold")
+
+
+def _novelty(one: Labelled, scale: NoveltyScale | None) -> Text:
+    noticed = one.noticed
+    if noticed is None or scale is None:
+        return Text("")
+    told = in_words(noticed.rate, scale)
+    if noticed.novel:
+        told = f"{told}: never heard anything like this"
+    if noticed.drifting:
+        told = f"{told}, drifting for {noticed.drift_s / 60:.0f} min"
+    return Text(told, "bold" if noticed.novel or noticed.drifting else "dim")
 
 
 def _ranked(probabilities: Mapping[str, float]) -> Text:

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 
 from streamdeep.config import Strict, describe, load_toml
 from streamdeep.errors import ConfigurationError
-from streamdeep.heads.settings import DecisionSettings
+from streamdeep.heads.settings import DecisionSettings, NoveltySettings
 from streamdeep.wire.security import DEFAULT_ENDPOINT
 
 
@@ -25,6 +25,7 @@ class ClassifySettings(Strict):
         insecure: allow to publish where other machines can listen, in clear text.
         out: label files, ``.txt`` (Audacity), ``.csv`` or ``.jsonl``.
         decision: when a sound begins and ends.
+        novelty: when a stream sounds like nothing in the model's training.
     """
 
     head: Path | None = None
@@ -36,6 +37,7 @@ class ClassifySettings(Strict):
     insecure: bool = False
     out: tuple[str, ...] = Field(default=(), max_length=16)
     decision: DecisionSettings = DecisionSettings()
+    novelty: NoveltySettings = NoveltySettings()
 
 
 def settings_from(
@@ -43,6 +45,7 @@ def settings_from(
     given: dict[str, Any],
     decision: dict[str, Any],
     thresholds: Sequence[str],
+    novelty: dict[str, Any] | None = None,
 ) -> ClassifySettings:
     """Merge flags and environment over a TOML file.
 
@@ -51,6 +54,7 @@ def settings_from(
         given: top-level options by name; None where not given.
         decision: those of ``[decision]``.
         thresholds: ``LABEL=ON`` or ``LABEL=ON:OFF``, over ``[decision.classes]``.
+        novelty: those of ``[novelty]``.
 
     Raises:
         ConfigurationError: an unknown key, or a value out of range; one line.
@@ -58,6 +62,7 @@ def settings_from(
     base = load_toml(config, ClassifySettings).model_dump(exclude_unset=True) if config else {}
     merged = base | _named(given)
     merged["decision"] = dict(base.get("decision", {})) | _named(decision)
+    merged["novelty"] = dict(base.get("novelty", {})) | _named(novelty or {})
     classes = dict(merged["decision"].get("classes", {}))
     for text in thresholds:
         label, on_off = _threshold(text)

@@ -99,6 +99,7 @@ def embed(
         np.array([str(path) for path, _ in rows]),
         np.array([one.start_sample for _, one in rows], dtype=np.int64),
         np.array([one.n_samples for _, one in rows], dtype=np.int64),
+        np.array([one.novelty for _, one in rows], dtype=np.float64),  # None becomes NaN
     )
     if out is not None:
         write_table(out, table)

@@ -1,6 +1,7 @@
 """Embeddings of files as a table: .npz, .csv, .parquet."""
 
 import csv
+import math
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,12 +24,14 @@ class Table:
         file: ``(n,)`` text, as the file was found.
         start_sample: ``(n,)`` int64, at the file's rate.
         n_samples: ``(n,)`` int64.
+        novelty: ``(n,)`` float64, how unusual for the model's training; NaN where the model cannot tell.
     """
 
     embedding: NDArray[np.float32]
     file: NDArray[np.str_]
     start_sample: NDArray[np.int64]
     n_samples: NDArray[np.int64]
+    novelty: NDArray[np.float64]
 
 
 def refuse_unwritable(path: Path, option: str) -> None:
@@ -77,12 +80,18 @@ def _write_csv(path: Path, table: Table) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         columns = [f"embedding_{index}" for index in range(table.embedding.shape[1])]
-        writer.writerow(["file", "start_sample", "n_samples", *columns])
-        for name, start, length, vector in zip(
-            table.file, table.start_sample, table.n_samples, table.embedding, strict=True
+        writer.writerow(["file", "start_sample", "n_samples", "novelty", *columns])
+        for name, start, length, novelty, vector in zip(
+            table.file,
+            table.start_sample,
+            table.n_samples,
+            table.novelty.tolist(),
+            table.embedding,
+            strict=True,
         ):
+            told = "" if math.isnan(novelty) else novelty
             # The shortest text that reads back as the same float32.
-            writer.writerow([name, start, length, *(str(value) for value in vector)])
+            writer.writerow([name, start, length, told, *(str(value) for value in vector)])
 
 
 def _write_parquet(path: Path, table: Table) -> None:
@@ -91,6 +100,7 @@ def _write_parquet(path: Path, table: Table) -> None:
         "file": pyarrow.array(table.file.tolist()),
         "start_sample": pyarrow.array(table.start_sample),
         "n_samples": pyarrow.array(table.n_samples),
+        "novelty": pyarrow.array(table.novelty, from_pandas=True),  # NaN becomes null
         "embedding": fixed_size_lists(table.embedding),
     }
     pyarrow.parquet.write_table(pyarrow.table(columns), path)

@@ -98,11 +98,14 @@ def _label(label: HeardLabel, *, named: bool) -> Text:
     text = one_line(label.label)
     if label.confidence is not None:
         text += f" {label.confidence:.0%}"
+    told = (word for word in ("novel", "drifting") if getattr(label, word))
+    text = ", ".join((text, *told))
     if named:
         text = f"{label.head}: {text}"
     if label.age_s > _STALE_LABEL_S:
         return Text(f"{text} ({duration(label.age_s)} ago)", "dim")
-    return Text(text, "bold" if label.confidence is not None else "dim")
+    loud = label.confidence is not None or label.novel or label.drifting
+    return Text(text, "bold" if loud else "dim")
 
 
 @dataclass(frozen=True, slots=True)

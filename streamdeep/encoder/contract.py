@@ -5,6 +5,8 @@ would compute something else than the writer meant. Not here: the graph, and whe
 """
 
 import base64
+import math
+from itertools import pairwise
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -88,15 +90,31 @@ class StatisticsContract(Strict):
         variances: ``(axes,)``, variance along each axis.
         residual_variance: mean variance along each of the remaining directions.
         novelty_probabilities: levels of the quantiles below.
-        novelty_quantiles: quantiles of the novelty score over the training data.
+        novelty_quantiles: quantiles of the novelty score over training data that the statistics had not seen
+            (older files: that they had, so that they are too small for new sound).
     """
 
     mean: Floats
     axes: Floats
     variances: Floats
     residual_variance: float
-    novelty_probabilities: tuple[float, ...]
+    novelty_probabilities: tuple[float, ...] = Field(max_length=64)
     novelty_quantiles: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        dim, n_axes = self.mean.shape[-1], self.variances.shape[-1]
+        shapes = self.mean.shape, self.axes.shape, self.variances.shape
+        if shapes != ((dim,), (n_axes, dim), (n_axes,)):
+            raise ValueError(f"mean, axes and variances have the shapes {shapes}")
+        inner = (0.0, *self.novelty_probabilities, 1.0)
+        if any(low >= high for low, high in pairwise(inner)):
+            raise ValueError("novelty_probabilities must rise between 0 and 1")
+        if len(self.novelty_quantiles) != len(self.novelty_probabilities) or any(
+            not low <= high < math.inf for low, high in pairwise((0.0, *self.novelty_quantiles))
+        ):
+            raise ValueError("novelty_quantiles must be as many as their levels and never fall")
+        return self
 
 
 class GoldenContract(Strict):
@@ -160,6 +178,8 @@ class Contract(Strict):
             raise ValueError(
                 "frames that need the whole segment cannot feed an incremental encoder"
             )
+        if self.statistics is not None and self.statistics.mean.shape != (self.encoder.dim,):
+            raise ValueError("the statistics are of embeddings of another length")
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""How decisions are made: the table ``[decision]`` of a configuration, and its thresholds for a head's classes."""
+"""How decisions are made: the tables ``[decision]`` and ``[novelty]`` of a configuration, and thresholds for a head's classes."""
 
 import difflib
 from collections.abc import Sequence
@@ -102,6 +102,19 @@ class DecisionSettings(Strict):
                 ]
             ),
         )
+
+
+class NoveltySettings(Strict):
+    """When a stream sounds like nothing in the model's training; see :mod:`streamdeep.heads.noticing`.
+
+    Attributes:
+        rate: so often may sound like the training be called novel. A model can tell rates within bounds only;
+            what lies outside counts as the nearer one.
+        drift_alarms_per_day: so often may a stream of it be said to drift.
+    """
+
+    rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.01
+    drift_alarms_per_day: Annotated[float, Field(gt=0.0, le=100.0)] = 0.03
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,6 +13,13 @@ from collections.abc import Iterable
 from streamdeep.heads.scores import Scores
 
 
+def step_weight(elapsed_s: float, time_constant_s: float) -> float:
+    """How much a value counts that comes so long after the one before; 1 without a mean."""
+    if time_constant_s <= 0.0:
+        return 1.0
+    return -math.expm1(-max(0.0, elapsed_s) / time_constant_s)
+
+
 class Smoother:
     """One stream's exponential mean.
 
@@ -42,7 +49,7 @@ class Smoother:
     def _smooth(self, scores: Scores) -> Scores:
         if self._last is not None and self._time_constant_s > 0.0:
             elapsed_s = (scores.stop_sample - self._last.stop_sample) / scores.sample_rate_hz
-            weight = -math.expm1(-max(0.0, elapsed_s) / self._time_constant_s)
+            weight = step_weight(elapsed_s, self._time_constant_s)
             before = self._last.probabilities
             scores = scores.with_probabilities(before + weight * (scores.probabilities - before))
         self._last = scores

@@ -13,11 +13,12 @@ import numpy as np
 
 from streamdeep.heads.decision import Decider
 from streamdeep.heads.head import Head
+from streamdeep.heads.noticing import Noticed, Noticer
 from streamdeep.heads.scores import Scores
-from streamdeep.heads.settings import UNKNOWN, DecisionSettings
+from streamdeep.heads.settings import UNKNOWN, DecisionSettings, NoveltySettings
 from streamdeep.heads.smoothing import Smoother
-from streamdeep.records import Sound
-from streamdeep.wire.kinds import EmbeddingMessage, EventMessage, Message
+from streamdeep.records import NoveltyScale, Sound
+from streamdeep.wire.kinds import EmbeddingMessage, EventMessage, Message, ModelMessage
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +34,7 @@ class Labelled:
         received_ns: monotonic time at which it came.
         decided_ns: monotonic time at which the label stood.
         only_changes: the embedding was labelled before; what is new is that its stream was cut.
+        noticed: how unlike the model's training it is; None until that can be told.
     """
 
     message: EmbeddingMessage
@@ -43,6 +45,7 @@ class Labelled:
     received_ns: int = 0
     decided_ns: int = 0
     only_changes: bool = False
+    noticed: Noticed | None = None
 
     @property
     def told(self) -> tuple[Sound, ...]:
@@ -68,6 +71,7 @@ class _Stream:
     last: Labelled | None = None
     step_s: float = 0.0
     received_ns: int = 0
+    noticer: Noticer | None = None
 
 
 class Labeller:
@@ -76,7 +80,11 @@ class Labeller:
     Args:
         head: what gives the probabilities.
         settings: when a sound begins and ends.
+        novelty: when a stream sounds like nothing in the model's training.
         clock: monotonic nanoseconds.
+
+    Attributes:
+        scale: what novelty scores of the head's encoder mean; None until a message said so.
 
     Raises:
         ConfigurationError: the settings name a class that the head does not have.
@@ -87,9 +95,12 @@ class Labeller:
         head: Head,
         settings: DecisionSettings,
         *,
+        novelty: NoveltySettings | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
+        self.scale: NoveltyScale | None = None
         self._head = head
+        self._novelty = novelty or NoveltySettings()
         self._clock = clock
         self._settings = settings
         self._thresholds = settings.thresholds(head.contract.labels)
@@ -99,7 +110,8 @@ class Labeller:
         """Take a message.
 
         Args:
-            message: embeddings are labelled, events cut their stream, all else is passed over.
+            message: embeddings are labelled, events cut their stream, models say what novelty means, all else
+                is passed over.
             now_ns: monotonic time at which it came.
 
         Raises:
@@ -107,6 +119,9 @@ class Labeller:
         """
         if isinstance(message, EventMessage):
             return self._event(message)
+        if isinstance(message, ModelMessage) and self._head.accepts(message.digest):
+            # Part of the file, hence the same wherever this encoder runs.
+            self.scale = message.novelty or self.scale
         if not isinstance(message, EmbeddingMessage):
             return []
         self._head.check(message.model)
@@ -178,13 +193,29 @@ class Labeller:
             tuple(sounds),
             received_ns=stream.received_ns,
             decided_ns=self._clock(),
+            noticed=self._notice(stream, message),
         )
         return stream.last
+
+    def _notice(self, stream: _Stream, message: EmbeddingMessage) -> Noticed | None:
+        if self.scale is None or message.novelty is None:
+            return None
+        if stream.noticer is None:
+            smoothing_s = self._settings.smoothing_s
+            stream.noticer = Noticer(self.scale, self._novelty, smoothing_s=smoothing_s)
+        return stream.noticer.push(
+            message.novelty,
+            start_sample=message.start_sample,
+            n_samples=message.n_samples,
+            sample_rate_hz=message.sample_rate_hz,
+        )
 
     def _close(self, stream: _Stream, reason: str) -> list[Labelled]:
         last, stream.last = stream.last, None
         changes = stream.decider.flush(reason)
         stream.smoother.reset()
+        if stream.noticer is not None:
+            stream.noticer.cut()
         if last is None or not changes:
             return []
         return [replace(last, label=UNKNOWN, changes=tuple(changes), sounds=(), only_changes=True)]

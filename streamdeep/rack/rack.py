@@ -17,6 +17,7 @@ from streamdeep.encoder.lanes import Lanes
 from streamdeep.encoder.model import Model
 from streamdeep.encoder.rows import BATCH_ROWS, make_rows
 from streamdeep.errors import ConfigurationError
+from streamdeep.pipeline import Scoring
 from streamdeep.rack.direct import DirectSlot
 from streamdeep.rack.overload import MOST_LAG_S, Overload
 from streamdeep.rack.places import Places
@@ -73,6 +74,7 @@ class Rack:
             hop_frames=hop_frames or contract.segment.hop_frames,
         )
         self._encoder = make_rows(model, self.segment, early_frames=early_frames)
+        self._scoring = Scoring(contract.statistics)
         self._places = Places(contract, self.segment, self._encoder)
         self._most_streams = max(1, BATCH_ROWS // Lanes(self.segment).n_lanes)
         self._resting: list[Slot] = []
@@ -177,18 +179,19 @@ class Rack:
         values, energies, peaks = self._frames(picked, n_frames)
         framed_ns = time.monotonic_ns()
         encoded = self._encoder.push(numbers, values, energies, peaks)
+        scores = self._scoring.scores([segment for _, segment in encoded])
         stages_ns = {
             "frontend": framed_ns - began_ns,
             "encoder": time.monotonic_ns() - framed_ns,
         }
         results: dict[int, Result] = {}
-        for row, segment in encoded:
+        for (row, segment), score in zip(encoded, scores, strict=True):
             slot = self._places[numbers[row]]
             if slot.number not in results:
                 spent_ns = {"resample": slot.resample_ns, **stages_ns}
                 results[slot.number] = Result(slot, stages_ns=spent_ns)
                 slot.settle()
-            results[slot.number].embeddings.append(slot.timeline.place(segment))
+            results[slot.number].embeddings.append(slot.timeline.place(segment, score))
         self._lighten(outlook, now_ns)
         return list(results.values())
 
@@ -285,6 +288,10 @@ class Rack:
         segments = slot.end()
         if segments is None:
             return []
-        embeddings = [slot.timeline.place(segment) for segment in segments]
+        scores = self._scoring.scores(segments)
+        embeddings = [
+            slot.timeline.place(segment, score)
+            for segment, score in zip(segments, scores, strict=True)
+        ]
         self._places.close(slot)
         return [Result(slot, embeddings=embeddings, ended=True)]

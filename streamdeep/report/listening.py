@@ -13,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeep.config import FixedLevel
-from streamdeep.encoder.contract import StatisticsContract
 from streamdeep.encoder.model import Model
 from streamdeep.errors import SourceError
 from streamdeep.heads.head import Head
-from streamdeep.heads.novelty import novelty_scores
 from streamdeep.heads.settings import UNKNOWN, DecisionSettings
 from streamdeep.labelling.labeller import Labelled, Labeller
 from streamdeep.pipeline import Pipeline
@@ -130,8 +128,7 @@ class Listening:
         self.chances = None
         if head is not None:
             self.chances = strip(len(head.contract.labels), segment_samples)
-        self._score = _scorer(model.contract.statistics)
-        self.novelty = None if self._score is None else strip(1, segment_samples)
+        self.novelty = None if model.contract.statistics is None else strip(1, segment_samples)
         projection = model.contract.projection
         self._projection = None if projection is None else projection.array()
         self.points: Thinned[Point] = Thinned(POINTS_MOST)
@@ -207,12 +204,11 @@ class Listening:
 
     def _take(self, embedding: Embedding) -> None:
         centre = np.array([embedding.start_sample + embedding.n_samples // 2])
-        novelty = None if self._score is None else self._score(embedding.vector)
-        if self.novelty is not None and novelty is not None:
-            self.novelty.add(centre, np.array([[novelty]]))
+        if self.novelty is not None and embedding.novelty is not None:
+            self.novelty.add(centre, np.array([[embedding.novelty]]))
         label = UNKNOWN
         if self._labeller is not None and self.head is not None and self.chances is not None:
-            message = _message(embedding, self._n_embeddings, self.model.short_digest, novelty)
+            message = _message(embedding, self._n_embeddings, self.model.short_digest)
             for labelled in self._labeller.push(message, now_ns=0):
                 self._note_sounds(labelled)
                 if not labelled.only_changes:
@@ -233,22 +229,7 @@ class Listening:
                     self.sounds.append(sound)
 
 
-def _scorer(
-    statistics: StatisticsContract | None,
-) -> Callable[[NDArray[np.float32]], float] | None:
-    """What gives an embedding's novelty, if the model can tell."""
-    if statistics is None:
-        return None
-    mean, axes, variances = (
-        part.array() for part in (statistics.mean, statistics.axes, statistics.variances)
-    )
-    rest = statistics.residual_variance
-    return lambda vector: float(novelty_scores(vector[None], mean, axes, variances, rest)[0])
-
-
-def _message(
-    embedding: Embedding, sequence: int, model: bytes, novelty: float | None
-) -> EmbeddingMessage:
+def _message(embedding: Embedding, sequence: int, model: bytes) -> EmbeddingMessage:
     """The embedding as a classifier receives it; nobody asks when it was sent."""
     return EmbeddingMessage(
         stream="report",
@@ -269,5 +250,5 @@ def _message(
         level_dbfs=embedding.level_dbfs,
         peak_dbfs=embedding.peak_dbfs,
         vector=embedding.vector,
-        novelty=novelty,
+        novelty=embedding.novelty,
     )

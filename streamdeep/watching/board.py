@@ -187,4 +187,11 @@ def _heard(message: LabelMessage, age_s: float) -> HeardLabel:
             if sound.label == message.label and sound.state != "end"
         ]
         confidence = mine[0] if mine else None
-    return HeardLabel(message.head, message.label, confidence, age_s)
+    return HeardLabel(
+        message.head,
+        message.label,
+        confidence,
+        age_s,
+        novel=message.novel,
+        drifting=message.drifting,
+    )

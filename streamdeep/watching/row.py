@@ -23,12 +23,16 @@ class HeardLabel:
         label: what it says.
         confidence: how sure it is, in [0, 1]; None where it knows nothing.
         age_s: since it came.
+        novel: what is heard is like nothing in the model's training; None if its sender does not tell.
+        drifting: it has long been less and less like it.
     """
 
     head: str
     label: str
     confidence: float | None
     age_s: float
+    novel: bool | None = None
+    drifting: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

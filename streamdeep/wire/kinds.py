@@ -7,12 +7,12 @@ Unix time in seconds with a fraction needs more than a double has. Not here: the
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, TypedDict
+from typing import ClassVar, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeep.records import Flag, Sound
+from streamdeep.records import Flag, NoveltyScale, Sound
 from streamdeep.wire.topics import Topic
 
 STAGES = ("capture", "resample", "frontend", "encoder", "publish")
@@ -161,6 +161,7 @@ class ModelContent(TypedDict):
     incremental: bool
     frontend_json: str
     version: str
+    novelty: NotRequired[NoveltyScale | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +182,7 @@ class ModelMessage(Message):
         incremental: embeddings grow frame by frame; False: computed at a segment's end.
         frontend_json: the front-end's configuration as in the model file, a JSON object.
         version: of the sending program.
+        novelty: what novelty scores of its embeddings mean; None if it tells none, or the sender does not say.
     """
 
     digest: bytes
@@ -196,6 +198,7 @@ class ModelMessage(Message):
     incremental: bool
     frontend_json: str
     version: str
+    novelty: NoveltyScale | None = None
 
     @property
     def model(self) -> bytes:
@@ -219,6 +222,11 @@ class LabelMessage(Message):
         probabilities: label to probability in [0, 1].
         sounds: the sounds that go on after it, and those that ended with it; None if the sender does not
             follow sounds, but labels each embedding for itself.
+        novelty: the embedding's; this and the next three are None if the sender does not tell them.
+        novelty_rate: which share of sound like the model's training is as novel or more, in [0, 1]; at the
+            ends of what the model can tell it is a bound.
+        novel: what is heard, over time and not in this embedding alone, is like nothing in the training.
+        drifting: for long, what is heard has been less and less like the training.
     """
 
     head: str
@@ -231,6 +239,10 @@ class LabelMessage(Message):
     label: str
     probabilities: Mapping[str, float]
     sounds: Sequence[Sound] | None = None
+    novelty: float | None = None
+    novelty_rate: float | None = None
+    novel: bool | None = None
+    drifting: bool | None = None
 
 
 def topic_of(message: Message) -> str:

@@ -7,12 +7,13 @@ keys mean is said in :mod:`streamdeep.wire.kinds` and, for other languages, in `
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 
 from streamdeep.errors import MessageError
-from streamdeep.records import Flag, Sound
+from streamdeep.records import Flag, NoveltyScale, Sound
 from streamdeep.wire.audiokinds import AudioMessage, CreditMessage
 from streamdeep.wire.audiolayout import read_audio, read_credit, write_audio, write_credit
 from streamdeep.wire.kinds import (
@@ -36,6 +37,7 @@ DTYPE: Final = "<f4"
 DIM_MOST: Final = 262_144  # a payload of 1 MiB
 TEXT_MOST: Final = 32_768
 SOUNDS_MOST: Final = 64
+QUANTILES_MOST: Final = 64
 
 _WORD = re.compile(r"[a-z][a-z_]{0,31}")
 _COMMON_KEYS = ("stream", "session", "sequence", "published_utc_ns", "published_monotonic_ns")
@@ -52,6 +54,7 @@ _MODEL_COUNTS = (
     "source_rate_hz",
     "source_channels",
 )
+_NOVELTY_KEYS = ("novelty", "novelty_rate", "novel", "drifting")
 _MODEL_KEYS = ("digest", "name", *_MODEL_COUNTS, "incremental", "frontend_json", "version")
 
 
@@ -180,18 +183,26 @@ def _write_map(message: Message, header: dict[str, object]) -> dict[str, object]
     match message:
         case EventMessage():
             return {key: getattr(message, key) for key in _EVENT_KEYS}
-        case ModelMessage():
-            return {key: getattr(message, key) for key in _MODEL_KEYS}
+        case ModelMessage(novelty=scale):
+            about = {key: getattr(message, key) for key in _MODEL_KEYS}
+            if scale is not None:
+                about["novelty"] = {
+                    "probabilities": list(scale.probabilities),
+                    "quantiles": list(scale.quantiles),
+                }
+            return about
         case LabelMessage():
             header |= {key: getattr(message, key) for key in ("head", *_PLACE_KEYS)}
             content: dict[str, object] = {
                 "label": message.label,
                 "probabilities": dict(message.probabilities),
             }
-            if message.sounds is None:
-                return content
-            sounds = [{key: getattr(sound, key) for key in _SOUND_KEYS} for sound in message.sounds]
-            return {**content, "sounds": sounds}
+            if message.sounds is not None:
+                content["sounds"] = [
+                    {key: getattr(sound, key) for key in _SOUND_KEYS} for sound in message.sounds
+                ]
+            told = {key: getattr(message, key) for key in _NOVELTY_KEYS}
+            return content | {key: value for key, value in told.items() if value is not None}
         case StatusMessage(clock=clock):
             return {
                 "sequences": dict(message.sequences),
@@ -273,7 +284,20 @@ def _read_model(
         incremental=payload.boolean("incremental"),
         frontend_json=payload.text("frontend_json", longest=TEXT_MOST),
         version=payload.text("version"),
+        novelty=_read_scale(payload) if payload.has("novelty") else None,
     )
+
+
+def _read_scale(payload: Fields) -> NoveltyScale:
+    scale = payload.section("novelty", most=64)
+    probabilities = scale.numbers("probabilities", most=QUANTILES_MOST)
+    quantiles = scale.numbers("quantiles", most=QUANTILES_MOST)
+    inner = [0.0, *probabilities, 1.0]
+    if not probabilities or any(low >= high for low, high in pairwise(inner)):
+        raise scale.error("probabilities", "at least one number, rising, between 0 and 1")
+    if len(quantiles) != len(probabilities) or any(low > high for low, high in pairwise(quantiles)):
+        raise scale.error("quantiles", f"{len(probabilities)} numbers that never fall")
+    return NoveltyScale(tuple(probabilities), tuple(quantiles))
 
 
 def _read_label(
@@ -293,6 +317,12 @@ def _read_label(
         sounds=tuple(map(_read_sound, payload.sections("sounds", most=SOUNDS_MOST)))
         if payload.has("sounds")
         else None,
+        novelty=payload.number("novelty") if payload.has("novelty") else None,
+        novelty_rate=payload.number("novelty_rate", low=0.0, high=1.0)
+        if payload.has("novelty_rate")
+        else None,
+        novel=payload.boolean("novel") if payload.has("novel") else None,
+        drifting=payload.boolean("drifting") if payload.has("drifting") else None,
     )
 
 

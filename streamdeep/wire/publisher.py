@@ -267,6 +267,9 @@ class Publisher:
         label: str,
         probabilities: Mapping[str, float],
         sounds: Sequence[Sound] | None = None,
+        novelty_rate: float | None = None,
+        novel: bool | None = None,
+        drifting: bool | None = None,
     ) -> None:
         """Send what a head made of an embedding, under the embedding's stream; the last is repeated for joiners.
 
@@ -275,7 +278,10 @@ class Publisher:
             head: the head's name.
             label: its decision.
             probabilities: label to probability.
-            sounds: see :class:`~streamdeep.wire.kinds.LabelMessage`.
+            sounds: see :class:`~streamdeep.wire.kinds.LabelMessage`, also for what follows.
+            novelty_rate: how rare the embedding's novelty is, which goes along.
+            novel: what is heard is like nothing in the training.
+            drifting: it has long been less and less so.
 
         Raises:
             ValueError: a value that the protocol does not allow.
@@ -294,6 +300,10 @@ class Publisher:
                 label=label,
                 probabilities={name: float(chance) for name, chance in probabilities.items()},
                 sounds=None if sounds is None else tuple(sounds),
+                novelty=about.novelty,
+                novelty_rate=novelty_rate,
+                novel=novel,
+                drifting=drifting,
             ),
             keep=True,
         )

@@ -99,6 +99,17 @@ class Fields:
             raise self.error(key, "an array of non-negative integers")
         return value
 
+    def numbers(self, key: str, *, most: int) -> list[float]:
+        """An array of at most ``most`` finite numbers."""
+        value = self._values.get(key)
+        wanted = f"an array of at most {most} finite numbers"
+        if type(value) is not list or len(value) > most:
+            raise self.error(key, wanted)
+        for item in value:
+            if (type(item) is not float and type(item) is not int) or not math.isfinite(item):
+                raise self.error(key, wanted)
+        return [float(item) for item in value]
+
     def section(self, key: str, *, most: int) -> "Fields":
         """A map inside the map, of at most ``most`` keys, each a text of at most 160 characters."""
         value = self._values.get(key)

@@ -26,7 +26,7 @@ from streamdeep_trainer.netcdf import versions
 from streamdeep_trainer.progress import track
 from streamdeep_trainer.spans import segment_spans
 from streamdeep_trainer.spectrograms import Spectrograms
-from streamdeep_trainer.statistics import describe_embeddings, describe_levels
+from streamdeep_trainer.statistics import describe_embeddings, describe_levels, groups_of
 
 TOLERANCE = 1e-4
 
@@ -38,10 +38,12 @@ class _Segments:
     Attributes:
         frames: a list of ``(time, features)`` float32 in [-1, 1].
         energies: ``(segments,)`` float64, mean square; None where the loudness is not known.
+        groups: ``(segments,)`` int64, see :func:`groups_of`.
     """
 
     frames: list[NDArray[np.float32]]
     energies: NDArray[np.float64] | None
+    groups: NDArray[np.int64]
 
 
 def export_model(
@@ -91,7 +93,9 @@ def export_model(
         graph, full = narrow(graph, kind), draft
         draft = _load(seal_model(graph, frontend=frontend, segment=segment, encoder=contract))
         provenance["weights"] = weights_provenance(draft, full, kind)
-    statistics, projection = describe_embeddings(encode_segments(draft, segments.frames))
+    statistics, projection = describe_embeddings(
+        encode_segments(draft, segments.frames), segments.groups
+    )
     return seal_model(
         graph,
         frontend=frontend,
@@ -124,16 +128,24 @@ def check_against_torch(model: Model, encoder: Encoder) -> None:
 
 def _segments(checkpoint: Checkpoint, spectrograms: Spectrograms) -> _Segments:
     segment = checkpoint.recipe.segment.config(spectrograms.frontend)
-    frames, energies = [], []
-    for start, length in zip(spectrograms.starts, spectrograms.lengths, strict=True):
+    frames, energies, groups = [], [], []
+    numbers = groups_of(spectrograms.clips)
+    for start, length, group in zip(
+        spectrograms.starts, spectrograms.lengths, numbers, strict=True
+    ):
         for first, last in segment_spans(int(length), segment):
             rows = slice(start + first, start + last)
             frames.append(
                 input_of(spectrograms, rows, checkpoint.levels, checkpoint.recipe.frontend)
             )
+            groups.append(group)
             if spectrograms.energies is not None:
                 energies.append(float(spectrograms.energies[rows].mean()))
-    return _Segments(frames, None if spectrograms.energies is None else np.array(energies))
+    return _Segments(
+        frames,
+        None if spectrograms.energies is None else np.array(energies),
+        np.array(groups, dtype=np.int64),
+    )
 
 
 def _unit_means(encoder: Encoder, segments: _Segments) -> NDArray[np.float32]:

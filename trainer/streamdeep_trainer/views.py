@@ -27,7 +27,7 @@ from streamdeep_trainer.levels import input_of
 from streamdeep_trainer.run_folder import CHECKPOINT, MODEL, RECIPE, SPECTROGRAMS, UNTRAINED
 from streamdeep_trainer.spans import segment_spans
 from streamdeep_trainer.spectrograms import Spectrograms, load_spectrograms
-from streamdeep_trainer.statistics import describe_embeddings
+from streamdeep_trainer.statistics import describe_embeddings, groups_of
 from streamdeep_trainer.steps import export_into, kept_spectrograms
 from streamdeep_trainer.writing import check_writable
 
@@ -192,9 +192,9 @@ def export_views(
         clips = found
         export_into(run / view, made, {name: name == UNTRAINED for name in outs})
         checkpoint = load_checkpoint(run / view / CHECKPOINT)
-        segments = _training_segments(checkpoint, made)
+        segments, groups = _training_segments(checkpoint, made)
         for name, fusion in fusions.items():
-            fusion.add(run / view / name, segments)
+            fusion.add(run / view / name, segments, groups)
     digests = {}
     for name, fusion in fusions.items():
         called = f"{recipe.model.name}-untrained" if name == UNTRAINED else recipe.model.name
@@ -203,30 +203,40 @@ def export_views(
     return digests
 
 
-def _training_segments(checkpoint: Checkpoint, made: Spectrograms) -> list[NDArray[np.float32]]:
-    """Every segment of the training clips, as the engine would cut them."""
+def _training_segments(
+    checkpoint: Checkpoint, made: Spectrograms
+) -> tuple[list[NDArray[np.float32]], NDArray[np.int64]]:
+    """Every segment of the training clips, as the engine would cut them, and what belongs together of them."""
     recipe = checkpoint.recipe
     segment = recipe.segment.config(made.frontend)
-    return [
-        input_of(made, slice(start + first, start + last), checkpoint.levels, recipe.frontend)
-        for start, length in zip(made.starts, made.lengths, strict=True)
-        for first, last in segment_spans(int(length), segment)
-    ]
+    found, groups = [], []
+    for start, length, group in zip(made.starts, made.lengths, groups_of(made.clips), strict=True):
+        for first, last in segment_spans(int(length), segment):
+            rows = slice(start + first, start + last)
+            found.append(input_of(made, rows, checkpoint.levels, recipe.frontend))
+            groups.append(group)
+    return found, np.array(groups, dtype=np.int64)
 
 
 @dataclass(slots=True, eq=False)
 class _Fusion:
-    """The encoders of all views, and where each puts the training segments."""
+    """The encoders of all views, where each puts the training segments, and which of these belong together."""
 
     parts: list[Part] = field(default_factory=list)
     embeddings: list[NDArray[np.float32]] = field(default_factory=list)
+    groups: NDArray[np.int64] | None = None
 
-    def add(self, path: Path, segments: list[NDArray[np.float32]]) -> None:
+    def add(
+        self, path: Path, segments: list[NDArray[np.float32]], groups: NDArray[np.int64]
+    ) -> None:
+        self.groups = groups  # the same for all views, which are of the same clips
         part = load_part(path)
         self.parts.append(part)
         self.embeddings.append(encode_segments(part.model, segments))
 
     def fused(self, name: str) -> bytes:
         # Part by part equals the fused model's own, bit for bit: that is what fusion promises.
-        statistics, projection = describe_embeddings(np.concatenate(self.embeddings, axis=1))
+        statistics, projection = describe_embeddings(
+            np.concatenate(self.embeddings, axis=1), self.groups
+        )
         return fuse_models(self.parts, name=name, statistics=statistics, projection=projection)
