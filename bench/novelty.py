@@ -269,8 +269,11 @@ def markdown(found: list[Kind]) -> str:
         "class, for up to a day: minutes until the alarm, fold by fold.\n",
         table(
             ["class", *(f"fold {fold}" for fold in range(1, 6))],
-            [[label, *("none" if one is None else f"{one:.0f}" for one in delays[label])] for label in labels],
-        ),  # fmt: skip
+            [
+                [label, *("none" if one is None else f"{one:.0f}" for one in delays[label])]
+                for label in labels
+            ],
+        ),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
