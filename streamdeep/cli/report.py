@@ -47,7 +47,7 @@ def report(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(help="TOML file of `classify`: its head, and how it decides ([decision])."),
+        typer.Option(help="TOML file of `classify`: its head, and the table of how it decides."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the page's numbers as one JSON object.")

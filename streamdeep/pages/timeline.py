@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 WIDTH: Final = 1000
-LEFT, RIGHT = 120, 12
+LEFT, RIGHT = 120, 26
 _AXIS_HEIGHT: Final = 20
 _BAR_HEIGHT: Final = 16
 _STEPS_S: Final = (
