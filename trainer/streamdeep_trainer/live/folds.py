@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,7 @@ from streamdeep.config import hop_frames_from_seconds
 from streamdeep.encoder.model import Model, load_model
 from streamdeep.errors import ConfigurationError
 from streamdeep.heads.head import Head
-from streamdeep.heads.scores import Scores
-from streamdeep.heads.settings import UNKNOWN, DecisionSettings
+from streamdeep.heads.settings import DecisionSettings
 from streamdeep.heads.writing import write_linear_head
 from streamdeep.pipeline import Pipeline
 from streamdeep.records import Embedding
@@ -30,50 +28,12 @@ from streamdeep_trainer.embed import embed_clips, embeddings_of
 from streamdeep_trainer.evaluation.classify import Rows
 from streamdeep_trainer.evaluation.evaluate import labelled_rows
 from streamdeep_trainer.head import N_FOLDS, learn_head
-from streamdeep_trainer.live.events import Event, delays, event_f1, false_events, segment_f1
+from streamdeep_trainer.live.events import event_f1
 from streamdeep_trainer.live.hearing import Heard, hear, scores_of
+from streamdeep_trainer.live.scoring import COLLARS_S, OFFSET_SHARE, FoldScores, score
 from streamdeep_trainer.live.settings import CHOSEN, GRID, WAYS, Way
 from streamdeep_trainer.live.signal import Signal, make_signal
 from streamdeep_trainer.progress import progress
-
-COLLARS_S: Final = (1.0, 0.5, 0.2)
-"""Onset collars; the first is the one by which settings are chosen. DCASE has used 0.5 s and 0.2 s."""
-OFFSET_SHARE: Final = 0.5
-STEP_S: Final = 1.0
-"""Of segment-based F1, as in DCASE."""
-
-
-@dataclass(frozen=True, slots=True)
-class FoldScores:
-    """How one way to decide did on one held-out fold.
-
-    Attributes:
-        fold: its number.
-        way: the name.
-        settings: of the decisions.
-        event_f1: by collar in seconds; onset and offset.
-        onset_f1: by collar in seconds; the offset does not matter.
-        segment_f1: over stretches of a second.
-        accuracy: share of segments whose label is what is to be heard at their centre, or ``unknown`` where nothing is.
-        delays_s: of each sound that was told.
-        n_references: sounds that were there.
-        n_told: sounds told.
-        n_false: sounds told that were at no moment there.
-        minutes: of sound.
-    """
-
-    fold: int
-    way: str
-    settings: DecisionSettings
-    event_f1: dict[float, float]
-    onset_f1: dict[float, float]
-    segment_f1: float
-    accuracy: float
-    delays_s: tuple[float, ...]
-    n_references: int
-    n_told: int
-    n_false: int
-    minutes: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,7 +150,7 @@ def score_live(
                 heard = way.hear(given, names)
                 if fold == folds[0]:
                     heard_first[way.name] = heard
-                scores.append(_score(fold, way, heard, given, streamed[fold].signal))
+                scores.append(score(fold, way, heard, given, streamed[fold].signal))
             step(f"fold {fold}")
     length_frames = early_frames or model.contract.segment.length_frames
     return LiveScores(
@@ -281,48 +241,3 @@ def _choose(
                 signal.references, told, collar_samples=collar_samples, offset_share=OFFSET_SHARE
             )
     return GRID[int(sums.argmax())]
-
-
-def _score(
-    fold: int, way: Way, heard: Heard, given: Sequence[Scores], signal: Signal
-) -> FoldScores:
-    rate_hz, references = signal.sample_rate_hz, signal.references
-    centres = [one.start_sample + one.n_samples // 2 for one in given]
-    truths = _labels_at(references, centres)
-    right = [label == truth for label, truth in zip(heard.labels, truths, strict=True)]
-    late = [delay for delay in delays(references, heard.told) if delay is not None]
-
-    def f1(collar_s: float, offset_share: float | None) -> float:
-        return event_f1(
-            references, heard.told, collar_samples=collar_s * rate_hz, offset_share=offset_share
-        )
-
-    return FoldScores(
-        fold=fold,
-        way=way.name,
-        settings=way.settings,
-        event_f1={collar_s: f1(collar_s, OFFSET_SHARE) for collar_s in COLLARS_S},
-        onset_f1={collar_s: f1(collar_s, None) for collar_s in COLLARS_S},
-        segment_f1=segment_f1(
-            references,
-            heard.told,
-            n_samples=signal.n_samples,
-            step_samples=round(STEP_S * rate_hz),
-        ),
-        accuracy=float(np.mean(right)),
-        delays_s=tuple(delay / rate_hz for delay in late),
-        n_references=len(references),
-        n_told=len(heard.told),
-        n_false=false_events(references, heard.told),
-        minutes=signal.n_samples / rate_hz / 60.0,
-    )
-
-
-def _labels_at(references: Sequence[Event], samples: Sequence[int]) -> list[str]:
-    """What is to be heard at each sample; ``unknown`` where nothing is."""
-    stops = np.array([event.stop_sample for event in references])
-    places = np.minimum(np.searchsorted(stops, samples, side="right"), len(references) - 1)
-    return [
-        references[place].label if references[place].start_sample <= sample else UNKNOWN
-        for place, sample in zip(places, samples, strict=True)
-    ]

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from streamdeep_trainer.live.events import Event
-from streamdeep_trainer.live.folds import COLLARS_S, OFFSET_SHARE, FoldScores, LiveScores
+from streamdeep_trainer.live.folds import LiveScores
+from streamdeep_trainer.live.scoring import COLLARS_S, OFFSET_SHARE, FoldScores
 from streamdeep_trainer.live.signal import Signal
 
 _COLOURS = "#0072b2 #e69f00 #009e73 #d55e00 #cc79a7 #56b4e9 #f0e442 #999999".split()
