@@ -28,7 +28,7 @@ help:
 # is then not replaced by the one that brings gigabytes of CUDA.
 .venv/.develop: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[heads,parquet,network,dashboard,metrics,train,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[heads,parquet,network,dashboard,metrics,plots,train,test]'
 	@touch $@ .venv/.engine
 
 demo: .venv/.engine

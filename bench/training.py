@@ -92,7 +92,7 @@ def embed_by_command(clips: Path, out: Path) -> float:
 
 
 def embed_in_process(paths: list[Path]) -> float:
-    from streamdeep.cli.embed import embeddings_of
+    from streamdeep.cli.sound_files import embeddings_of
     from streamdeep.encoder.model import load_model
 
     model = load_model()

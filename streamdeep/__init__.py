@@ -27,6 +27,8 @@ Where things are:
     labelling/                a head on a wire's streams: labels out, files of them
     watching/                 how all streams of a wire are doing
     tables                    embeddings received -> pandas, Arrow
+    pages/                    what is drawn for people: HTML pages, pictures in them, maps
+    report/                   a recording as one page
     bench/                    what this machine can do with a model
     cli/                      the commands a user types
 

@@ -125,6 +125,7 @@ class Pipeline:
         hop_frames: int | None = None,
         early_frames: Sequence[int] = (),
         clock_ns: Callable[[], int] = lambda: 0,
+        show: Callable[[Frames, NDArray[np.int64]], None] | None = None,
     ) -> None:
         """Build a stream.
 
@@ -135,6 +136,8 @@ class Pipeline:
             hop_frames: frames between segments; None takes the model's default.
             early_frames: after how many frames a segment also gives an early embedding.
             clock_ns: a monotonic clock for ``stages_ns``; results never depend on it.
+            show: given all frames before they are encoded, and ``(frames,)`` the source's index of the
+                sample at which each begins; it may write to neither.
 
         Raises:
             ConfigurationError: a rate, a channel count or an early embedding that cannot be.
@@ -153,6 +156,7 @@ class Pipeline:
         )
         self._config = contract.frontend
         self._clock_ns = clock_ns
+        self._show = show
         self._frames = FrameStage(
             contract.frontend,
             source_rate_hz,
@@ -215,6 +219,9 @@ class Pipeline:
         return self._timeline.ledger()
 
     def _encode(self, frames: list[Frames]) -> list[Embedding]:
+        if self._show is not None:
+            for record in frames:
+                self._show(record, self._timeline.frame_samples(record.start_frame, len(record)))
         began_ns = self._clock_ns()
         segments = [segment for record in frames for segment in self._encoder.push(record)]
         embeddings = self._place(segments)

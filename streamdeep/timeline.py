@@ -103,6 +103,15 @@ class Timeline:
         self._nonfinite.forget(oldest)
         self._clipped.forget(oldest)
 
+    def frame_samples(self, start_frame: int, n_frames: int) -> NDArray[np.int64]:
+        """``(n_frames,)``, the source's index of the sample at which each of the epoch's frames begins."""
+        frames = np.arange(start_frame, start_frame + n_frames, dtype=np.int64)
+        model_samples = frames * self._config.hop_samples
+        found: NDArray[np.int64] = (
+            self._epoch_start + model_samples * self.source_rate_hz // self._config.sample_rate_hz
+        )
+        return found
+
     def place(self, segment: EncodedSegment, novelty: float | None = None) -> Embedding:
         """Give a segment its samples, flags and account; its novelty goes along."""
         first = segment.start_frame * self._config.hop_samples
@@ -140,7 +149,7 @@ class Timeline:
             novelty=novelty,
         )
 
-    def frame_samples(self, start_frame: int, n_frames: int) -> tuple[int, int]:
+    def newest_samples(self, start_frame: int, n_frames: int) -> tuple[int, int]:
         """The source's samples that frames of this epoch are the first to see: their newest hops, ``[start, stop)``."""
         stop = self._config.span_samples(start_frame + n_frames)
         start = stop - n_frames * self._config.hop_samples

@@ -11,7 +11,7 @@ import soundfile
 from tiny import tiny_content, tiny_model
 
 from streamdeep import onnxfile
-from streamdeep.cli.embed import embeddings_of
+from streamdeep.cli.sound_files import embeddings_of
 from streamdeep.encoder.model import BATCH_SEGMENTS, Model
 from streamdeep.errors import ConfigurationError, MissingDependencyError
 from streamdeep.providers import find_provider

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from streamdeep.errors import ConfigurationError, MissingDependencyError
+from streamdeep.pages.colours import UNLABELLED, colours_of
+from streamdeep.pages.scatter import draw
 from streamdeep_trainer.tables.projection import project
-from streamdeep_trainer.tables.scatter import UNLABELLED, colours_of, draw
 
 
 def features_of(n_rows, n_values, seed=0):

@@ -7,7 +7,7 @@
     plan search    what to measure; which numbers of streams to try
     measure        all trials in their order
     machine report on what was measured; all that was found
-    charts page    that as one HTML file
+    page           that as one HTML file, drawn by ``streamdeep.pages``
 
 Not here: comparisons with other software, which need that software (``bench/`` of the repository).
 """

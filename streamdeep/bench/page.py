@@ -1,70 +1,26 @@
-"""The report as one HTML file: light and dark, for a phone too, and nothing loaded from elsewhere."""
+"""The report as one HTML page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
-from pathlib import Path
 
-from streamdeep.bench.charts import Line, chart, stage_bars
 from streamdeep.bench.report import Report
 from streamdeep.bench.trial import Trial
-from streamdeep.errors import ConfigurationError
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c2430; --dim: #5a6675; --paper: #ffffff; --card: #f4f6f8;
-  --grid: #dde2e8; --c0: #1f6feb; --c1: #c2410c; --warn: #8a5a00; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6eaf0; --dim: #9aa6b4; --paper: #12161c; --card: #1b212a;
-  --grid: #313a46; --c0: #6cb0ff; --c1: #ff9a5c; --warn: #f0c05a; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1rem; max-width: 46rem; background: var(--paper); color: var(--ink);
-  font: 1rem/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.4rem; margin: .5rem 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .3rem; }
-.sentence { font-size: 1.15rem; background: var(--card); padding: 1rem; border-radius: .5rem; }
-.warn { color: var(--warn); } p, dd { margin: .3rem 0; } dt { color: var(--dim); } dd { overflow-wrap: anywhere; }
-.note { color: var(--dim); font-size: .9rem; }
-svg { width: 100%; max-width: 36rem; height: auto; margin: .5rem 0; display: block; font-size: 11px; }
-svg text { fill: var(--dim); } .grid { stroke: var(--grid); } .limit { stroke: var(--c1); stroke-dasharray: 5 4; }
-.full { fill: var(--c0); } .pale { fill: var(--c0); opacity: .35; }
-.line { fill: none; stroke-width: 2; } .line.c0 { stroke: var(--c0); } .line.c1 { stroke: var(--c1); }
-circle { stroke-width: 2; } circle.c0 { fill: var(--c0); stroke: var(--c0); } circle.hollow { fill: var(--paper); }
-.key { display: inline-block; width: .8em; height: .8em; border-radius: 50%; margin: 0 .3em 0 .8em; }
-.key.c0 { background: var(--c0); } .key.c1 { background: var(--c1); }
-.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .25rem .5rem; border-bottom: 1px solid var(--grid); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } th { font-weight: 600; color: var(--dim); font-size: .85rem; }
-td.why { white-space: normal; min-width: 15rem; text-align: left; }
-@media (max-width: 32rem) { table { font-size: .8rem; } th, td { padding: .25rem .3rem; } }
-"""
-
-
-def write_page(path: Path, report: Report) -> None:
-    """Write the report.
-
-    Raises:
-        ConfigurationError: the file cannot be written.
-    """
-    try:
-        path.write_text(page(report), encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
+from streamdeep.pages.charts import Line, chart, stage_bars
+from streamdeep.pages.document import definitions, document, table
 
 
 def page(report: Report) -> str:
     """The whole file."""
-    name = escape(report.model["name"])
+    name = report.model["name"]
     parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>streamdeep bench: {name}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>What this machine can do with {name}</h1>",
+        f"<h1>What this machine can do with {escape(name)}</h1>",
         f'<p class="sentence">{escape(report.sentence)}</p>',
         *(f'<p class="warn">{escape(warning)}</p>' for warning in report.warnings),
         *_latency(report),
         *_cost(report),
         *_facts(report),
-        "</body></html>",
     ]
-    return "\n".join(parts)
+    return document(f"streamdeep bench: {name}", parts)
 
 
 def _latency(report: Report) -> Iterable[str]:
@@ -88,7 +44,7 @@ def _latency(report: Report) -> Iterable[str]:
         ]
     )
     columns = ("p50", "p95", "p99", "p99.9")
-    yield _table(
+    yield table(
         ("ms", *columns, "most"),
         [
             (stage, *(_ms(value.percentiles[column]) for column in columns), _ms(value.largest))
@@ -158,7 +114,7 @@ def _cost(report: Report) -> Iterable[str]:
         )
         for trial in trials
     ]
-    yield _table(("streams", "% of a core", "% a stream", "p99 ms", "dropped", ""), rows)
+    yield table(("streams", "% of a core", "% a stream", "p99 ms", "dropped", ""), rows)
 
 
 def _facts(report: Report) -> Iterable[str]:
@@ -187,24 +143,8 @@ def _facts(report: Report) -> Iterable[str]:
             else "samples unaccounted for: a bug, please report it",
         ),
     ]
-    yield "<h2>Besides</h2><dl>"
-    for name, value in facts:
-        yield f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>"
-    yield "</dl>"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    heads = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td{' class=why' if column == len(row) - 1 and not head[column] else ''}>{escape(cell)}</td>"
-            for column, cell in enumerate(row)
-        )
-        + "</tr>"
-        for row in rows
-    )
-    return f'<div class="wide"><table><tr>{heads}</tr>{body}</table></div>'
+    yield "<h2>Besides</h2>"
+    yield definitions(facts)
 
 
 def _ms(value: float | None) -> str:

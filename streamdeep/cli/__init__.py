@@ -40,8 +40,8 @@ def _options(
 
 
 COMMANDS = (
-    "demo", "run", "classify", "watch", "dashboard", "teach", "similar", "embed", "record", "replay", "recordings", "inspect",
-    "devices", "send",
+    "demo", "run", "classify", "watch", "dashboard", "teach", "similar", "embed", "record", "replay", "recordings", "report",
+    "inspect", "devices", "send",
     "keys", "hub", "streams", "bridge", "bench", "conformance",
 )  # fmt: skip
 """Each is a module beside this one, and adds the command or commands of its name to ``app``."""

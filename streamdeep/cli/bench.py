@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streamdeep.errors import ConfigurationError
+from streamdeep.pages.document import refuse_unwritable, write_page
 
 if TYPE_CHECKING:
     from streamdeep.bench.plan import Plan
@@ -57,10 +58,8 @@ def bench(
     Example: streamdeep bench --html report.html
     Example: streamdeep bench --streams 1,10,100 --seconds 30 --json
     """
-    if html is not None and not html.absolute().parent.is_dir():
-        raise ConfigurationError(
-            f"there is no folder {html.absolute().parent} to write {html.name} into"
-        )
+    if html is not None:
+        refuse_unwritable(html)
     counts = _counts(streams)
     from streamdeep.bench.measure import measure
 
@@ -76,9 +75,9 @@ def bench(
     for warning in report.warnings:
         console.print(f"[yellow]warn[/] {warning}", soft_wrap=True)
     if html is not None:
-        from streamdeep.bench.page import write_page
+        from streamdeep.bench.page import page
 
-        write_page(html, report)
+        write_page(html, page(report))
         console.print(f"report written to {html}")
     if as_json:
         typer.echo(json.dumps(report.to_dict()))

@@ -1,53 +1,24 @@
 """``streamdeep embed``: files and folders to one table of embeddings, through the same pipeline as ``run``."""
 
-import csv
 import json
-import math
-import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+import os
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
 from streamdeep.audio.selection import EVERY_CHANNEL, Selection, parse_selection
+from streamdeep.cli.embed_table import SUFFIXES, Table, refuse_unwritable, write_table
+from streamdeep.cli.sound_files import embeddings_of, sound_files
 from streamdeep.config import hop_frames_from_seconds
-from streamdeep.encoder.model import BATCH_SEGMENTS, Model
+from streamdeep.encoder.model import Model
 from streamdeep.errors import ConfigurationError, SourceError, StreamdeepError
 from streamdeep.providers import ProviderName
 from streamdeep.records import Embedding
-from streamdeep.tables import fixed_size_lists, require_pyarrow
-
-SUFFIXES = frozenset(
-    (
-        ".wav .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .caf .w64 .rf64 .voc .snd .sdrec "
-        ".m4a .aac .mka .webm .wma .wv"  # by FFmpeg
-    ).split()
-)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Table:
-    """Embeddings of several files, a row each.
-
-    Attributes:
-        embedding: ``(n, dim)`` float32.
-        file: ``(n,)`` text, as the file was found.
-        start_sample: ``(n,)`` int64, at the file's rate.
-        n_samples: ``(n,)`` int64.
-        novelty: ``(n,)`` float64, how unusual for the model's training; NaN where the model cannot tell.
-    """
-
-    embedding: NDArray[np.float32]
-    file: NDArray[np.str_]
-    start_sample: NDArray[np.int64]
-    n_samples: NDArray[np.int64]
-    novelty: NDArray[np.float64]
+from streamdeep.tables import require_pyarrow
 
 
 def register(app: typer.Typer) -> None:
@@ -59,7 +30,13 @@ def embed(
     paths: Annotated[
         list[Path], typer.Argument(help="Sound files, recordings, or folders searched for them.")
     ],
-    out: Annotated[Path, typer.Option(help="Where to write: .npz, .csv or .parquet.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write: .npz, .csv or .parquet.")
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw a map, a dot an embedding, coloured by folder: .html or .png."),
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(envvar="STREAMDEEP_MODEL", help="Model file. [default: the embedded]"),
@@ -82,14 +59,12 @@ def embed(
     """Embed sound files: one row per segment, equal to what `run` publishes for the same file.
 
     Example: streamdeep embed recordings/ --out embeddings.npz
+
+    Example: streamdeep embed recordings/ --plot map.html
     """
     from streamdeep.encoder.model import load_model
 
-    if out.suffix not in (".npz", ".csv", ".parquet"):
-        raise ConfigurationError(f"--out {out} must end in .npz, .csv or .parquet")
-    if out.suffix == ".parquet":
-        require_pyarrow()  # before the work, not after it
-    _refuse_unwritable(out)
+    _refuse_unfit(out, plot)  # before the work, not after it
     selection = EVERY_CHANNEL if select is None else Selection(parse_selection(select))
     loaded = load_model(model, provider=provider)
     if provider != "cpu":  # there a single step costs about as much as a batch of whole segments
@@ -97,13 +72,12 @@ def embed(
     hop_frames = None if hop is None else hop_frames_from_seconds(hop, loaded.contract.frontend)
     files = list(sound_files(paths))
     console = Console(stderr=True, highlight=False)
-    rows: list[tuple[str, Embedding]] = []
+    rows: list[tuple[Path, Embedding]] = []
     failures: dict[str, str] = {}
     quiet = as_json or not console.is_terminal
     for path in track(files, "embedding", console=console, disable=quiet, transient=True):
         try:
-            found = embeddings_of(path, loaded, hop_frames, selection)
-            rows += [(str(path), embedding) for embedding in found]
+            rows += [(path, one) for one in embeddings_of(path, loaded, hop_frames, selection)]
         except (StreamdeepError, OSError) as error:  # one file of thousands ends nothing
             reason = str(error) if str(path) in str(error) else f"{path}: {error}"
             if len(files) == 1:
@@ -113,15 +87,20 @@ def embed(
     if not rows:
         raise SourceError("no file could be embedded; nothing was written")
     table = Table(
-        np.stack([row.vector for _, row in rows]),
-        np.array([name for name, _ in rows]),
-        np.array([row.start_sample for _, row in rows], dtype=np.int64),
-        np.array([row.n_samples for _, row in rows], dtype=np.int64),
-        np.array([row.novelty for _, row in rows], dtype=np.float64),  # None becomes NaN
+        np.stack([one.vector for _, one in rows]),
+        np.array([str(path) for path, _ in rows]),
+        np.array([one.start_sample for _, one in rows], dtype=np.int64),
+        np.array([one.n_samples for _, one in rows], dtype=np.int64),
+        np.array([one.novelty for _, one in rows], dtype=np.float64),  # None becomes NaN
     )
-    write_table(out, table)
+    if out is not None:
+        write_table(out, table)
+    if plot is not None:
+        _draw(plot, rows, loaded)
+    written = ", ".join(str(path) for path in (out, plot) if path is not None)
     summary = {
-        "out": str(out), "embeddings": len(rows), "dim": table.embedding.shape[1],
+        "out": None if out is None else str(out), "plot": None if plot is None else str(plot),
+        "embeddings": len(rows), "dim": table.embedding.shape[1],
         "files": len(files) - len(failures), "failed": list(failures),
         "reasons": list(failures.values()), "model": loaded.digest.hex(),
     }  # fmt: skip
@@ -129,7 +108,7 @@ def embed(
         typer.echo(json.dumps(summary))
     else:
         console.print(
-            f"{out}: {len(rows)} embeddings of {table.embedding.shape[1]} from {len(files) - len(failures)} files"
+            f"{written}: {len(rows)} embeddings of {table.embedding.shape[1]} from {len(files) - len(failures)} files"
         )
     if failures:
         raise SourceError(
@@ -137,130 +116,44 @@ def embed(
         )
 
 
-def sound_files(paths: Sequence[Path]) -> Iterator[Path]:
-    """The sound files and recordings among these paths and in these folders.
-
-    Raises:
-        SourceError: a folder holds none.
-    """
-    from streamdeep.recording.files import is_recording
-
-    def is_sound(path: Path) -> bool:
-        if path.is_dir():
-            return is_recording(path)
-        # The files of a recording are no sound of their own.
-        return path.suffix.lower() in SUFFIXES and path.is_file() and not is_recording(path.parent)
-
-    for path in paths:
-        if not path.is_dir() or is_recording(path):
-            yield path
-            continue
-        found = sorted(
-            file
-            for file in path.rglob("*")
-            if is_sound(file)
-            and not any(part.startswith(".") for part in file.relative_to(path).parts)
-        )
-        if not found:
-            raise SourceError(
-                f"the folder {path} holds no sound files ({' '.join(sorted(SUFFIXES))})"
-            )
-        yield from found
-
-
-def embeddings_of(
-    path: Path, model: Model, hop_frames: int | None, selection: Selection = EVERY_CHANNEL
-) -> list[Embedding]:
-    """Embeddings of one file or recording, in order.
-
-    Raises:
-        SourceError: it cannot be read, lacks a selected channel, or is shorter than one frame.
-    """
-    from streamdeep.intake.opening import open_sound
-    from streamdeep.pipeline import Pipeline
-
-    with open_sound(path, selection) as file:
-        pipeline = Pipeline(model, file.sample_rate_hz, file.n_channels, hop_frames=hop_frames)
-        if model.provider == "cpu":
-            blocks = file.blocks()
-        else:
-            batch = BATCH_SEGMENTS * pipeline.segment.hop_frames
-            hop_s = model.contract.frontend.hop_samples / model.contract.frontend.sample_rate_hz
-            blocks = file.blocks(int(batch * hop_s * file.sample_rate_hz))
-        found = [embedding for block in blocks for embedding in pipeline.push(block)]
-        found += pipeline.flush()
-        if not found:
-            frontend = model.contract.frontend
-            raise SourceError(
-                f"{path} has {1000 * pipeline.ledger().captured / file.sample_rate_hz:.0f} ms of sound; the model "
-                f"needs {1000 * frontend.longest_window_samples / frontend.sample_rate_hz:.0f} ms for one frame"
-            )
-    return found
-
-
-def write_table(path: Path, table: Table) -> None:
-    """Write a table in the format its name asks for; an old file stays whole until the new one is."""
-    draft = path.with_name(f".{path.name}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".npz":
-            _write_npz(draft, table)
-        elif path.suffix == ".csv":
-            _write_csv(draft, table)
-        else:
-            _write_parquet(draft, table)
-        draft.replace(path)
-    except OSError as error:
-        if draft.is_file():
-            draft.unlink()
-        raise ConfigurationError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def _refuse_unwritable(path: Path) -> None:
-    """Before hours of work, not after them."""
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(0, "it is a folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+def _refuse_unfit(out: Path | None, plot: Path | None) -> None:
+    if out is None and plot is None:
         raise ConfigurationError(
-            f"cannot write {path}: {error.strerror or error}; choose another --out"
-        ) from error
+            "say where to write: --out embeddings.npz, --plot map.html, or both"
+        )
+    if out is not None:
+        if out.suffix not in SUFFIXES:
+            raise ConfigurationError(f"--out {out} must end in .npz, .csv or .parquet")
+        if out.suffix == ".parquet":
+            require_pyarrow()
+        refuse_unwritable(out, "--out")
+    if plot is not None:
+        from streamdeep.pages.scatter import refuse_other_suffixes
+
+        refuse_other_suffixes([plot])
+        refuse_unwritable(plot, "--plot")
 
 
-def _write_npz(path: Path, table: Table) -> None:
-    # numpy.savez cannot write an array called `file`: that is the name of its first argument.
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for field in fields(Table):
-            with archive.open(f"{field.name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, getattr(table, field.name), allow_pickle=False)
+def _draw(path: Path, rows: list[tuple[Path, Embedding]], model: Model) -> None:
+    """The map: places by the model's projection if it has one, names by file and time, colours by folder."""
+    from streamdeep.pages.plane import plane
+    from streamdeep.pages.scatter import draw
+    from streamdeep.pages.timeline import clock
 
-
-def _write_csv(path: Path, table: Table) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        columns = [f"embedding_{index}" for index in range(table.embedding.shape[1])]
-        writer.writerow(["file", "start_sample", "n_samples", "novelty", *columns])
-        for name, start, length, novelty, vector in zip(
-            table.file,
-            table.start_sample,
-            table.n_samples,
-            table.novelty.tolist(),
-            table.embedding,
-            strict=True,
-        ):
-            told = "" if math.isnan(novelty) else novelty
-            # The shortest text that reads back as the same float32.
-            writer.writerow([name, start, length, told, *(str(value) for value in vector)])
-
-
-def _write_parquet(path: Path, table: Table) -> None:
-    pyarrow = require_pyarrow()
-    columns = {
-        "file": pyarrow.array(table.file.tolist()),
-        "start_sample": pyarrow.array(table.start_sample),
-        "n_samples": pyarrow.array(table.n_samples),
-        "novelty": pyarrow.array(table.novelty, from_pandas=True),  # NaN becomes null
-        "embedding": fixed_size_lists(table.embedding),
-    }
-    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    projection = model.contract.projection
+    vectors = np.stack([one.vector for _, one in rows])
+    points, axes = plane(vectors, None if projection is None else projection.array())
+    parents = [file.absolute().parent for file, _ in rows]
+    top = Path(os.path.commonpath(set(parents)))
+    folders = [parent.relative_to(top).as_posix() for parent in parents]
+    draw(
+        path,
+        points,
+        names=[
+            f"{file.name}, {clock(one.start_sample / one.sample_rate_hz, 0.1)}"
+            for file, one in rows
+        ],
+        labels=[top.name if folder == "." else folder for folder in folders],
+        title=f"{len(points):,} embeddings by {model.contract.name}",
+        note=axes,
+    )

@@ -105,7 +105,7 @@ def similar(
 
 
 def _query(text: str, model: "Model") -> NDArray[np.float32]:
-    from streamdeep.cli.embed import embeddings_of
+    from streamdeep.cli.sound_files import embeddings_of
     from streamdeep.teaching.example import Place
     from streamdeep.teaching.stretch import segments_in
 
@@ -132,7 +132,7 @@ def _query(text: str, model: "Model") -> NDArray[np.float32]:
 
 
 def _search(paths: list[Path], model: "Model") -> Iterator[Places]:
-    from streamdeep.cli.embed import embeddings_of, sound_files
+    from streamdeep.cli.sound_files import embeddings_of, sound_files
 
     for path in paths:
         if path.suffix in _TABLES and path.is_file():

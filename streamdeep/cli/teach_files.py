@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from streamdeep.cli.embed import embeddings_of, sound_files
+from streamdeep.cli.sound_files import embeddings_of, sound_files
 from streamdeep.encoder.model import Model, load_model
 from streamdeep.errors import SourceError
 from streamdeep.teaching.clips import add_clip, add_labelled, class_folders

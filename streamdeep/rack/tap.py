@@ -77,7 +77,7 @@ class FrameTap:
                 continue
             if waiting.n_frames and waiting.epoch != slot.timeline.epoch:
                 found += self.flush(slot)
-            first, stop = slot.timeline.frame_samples(start, values.shape[1])
+            first, stop = slot.timeline.newest_samples(start, values.shape[1])
             if not waiting.n_frames:
                 waiting.epoch, waiting.start_frame = slot.timeline.epoch, start
                 waiting.start_sample = first

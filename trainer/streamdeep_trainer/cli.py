@@ -12,6 +12,7 @@ import typer
 from streamdeep.errors import ConfigurationError, StreamdeepError
 from streamdeep_trainer import (
     evaluate_commands,
+    live_command,
     model_commands,
     shrink_command,
     spectrogram_commands,
@@ -34,6 +35,7 @@ for commands in (
     training_commands,
     model_commands,
     evaluate_commands,
+    live_command,
     shrink_command,
     spectrogram_commands,
     table_commands,

@@ -4,7 +4,7 @@ Kept in one netCDF file, with the model's digest, so that nobody mixes two model
 cannot be read is skipped and listed. Not here: what is done with embeddings (``evaluate``, ``head``).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -19,7 +19,7 @@ from streamdeep.encoder.model import Model, load_model
 from streamdeep.errors import SourceError
 from streamdeep.frontend.logmel import warm_up
 from streamdeep.pipeline import Pipeline
-from streamdeep.records import Block, Embedding
+from streamdeep.records import Block, Embedding, Flag
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.netcdf import (
     clip_arrays,
@@ -61,32 +61,70 @@ class EmbeddedClips:
     skipped: tuple[tuple[str, str], ...] = ()
 
 
-def embed_clip(path: Path, model: Model, *, gain_db: float = 0.0) -> list[Embedding]:
+def embed_clip(
+    path: Path, model: Model, *, gain_db: float = 0.0, early_frames: int | None = None
+) -> list[Embedding]:
     """All embeddings of one sound file.
 
     Args:
         path: the file.
         model: loaded and proven.
         gain_db: make it louder by this first.
+        early_frames: see :func:`embeddings_of`.
 
     Raises:
-        SourceError: not audio, broken off, or shorter than one frame.
+        SourceError: not audio, broken off, or too short.
     """
     factor = np.float32(10.0 ** (gain_db / 20.0))
     with open_audio(path) as audio:
-        pipeline = Pipeline(model, audio.sample_rate_hz, audio.n_channels)
-        found = []
-        for block in audio.blocks():
-            samples = block.samples * factor if gain_db else block.samples
-            found += pipeline.push(Block(samples, block.start_sample))
-        found += pipeline.flush()
+        pipeline = Pipeline(
+            model,
+            audio.sample_rate_hz,
+            audio.n_channels,
+            early_frames=() if early_frames is None else (early_frames,),
+        )
+        louder = (
+            Block(block.samples * factor if gain_db else block.samples, block.start_sample)
+            for block in audio.blocks()
+        )
+        found = list(embeddings_of(louder, pipeline, early_frames=early_frames))
     if not found:
-        raise SourceError(f"{path} is shorter than one frame of the model")
+        least = "one frame" if early_frames is None else f"{early_frames} frames"
+        raise SourceError(f"{path} is shorter than {least} of the model")
     return found
 
 
+def embeddings_of(
+    blocks: Iterable[Block], pipeline: Pipeline, *, early_frames: int | None = None
+) -> Iterator[Embedding]:
+    """What becomes of a signal.
+
+    Args:
+        blocks: one after another.
+        pipeline: fresh; with these early frames.
+        early_frames: give the early embeddings after so many frames in the place of whole segments, as if
+            segments were as short as that.
+
+    Yields:
+        Embeddings, in the order in which they end.
+    """
+    for block in blocks:
+        yield from _kept(pipeline.push(block), early_frames)
+    yield from _kept(pipeline.flush(), early_frames)
+
+
+def _kept(found: list[Embedding], early_frames: int | None) -> list[Embedding]:
+    early = early_frames is not None
+    return [embedding for embedding in found if bool(embedding.flags & Flag.EARLY) == early]
+
+
 def embed_clips(
-    clips: Sequence[Clip], model_path: Path, *, gain_db: float = 0.0, workers: int = 1
+    clips: Sequence[Clip],
+    model_path: Path,
+    *,
+    gain_db: float = 0.0,
+    workers: int = 1,
+    early_frames: int | None = None,
 ) -> EmbeddedClips:
     """Embed a data set.
 
@@ -95,6 +133,7 @@ def embed_clips(
         model_path: the model file.
         gain_db: make every clip louder by this first.
         workers: processes; results do not depend on it.
+        early_frames: see :func:`embeddings_of`.
 
     Raises:
         SourceError: not one clip can be read.
@@ -106,7 +145,7 @@ def embed_clips(
     embeddings: list[Embedding] = []
     rows: list[int] = []
     skipped: list[tuple[str, str]] = []
-    found = _results(clips, model, model_path, gain_db, workers)
+    found = _results(clips, model, model_path, gain_db, workers, early_frames)
     for clip, result in zip(clips, track(found, len(clips), "embed"), strict=True):
         if isinstance(result, str):
             skipped.append((clip.filename, result))
@@ -145,24 +184,32 @@ def about_model(model: Model) -> dict[str, Any]:
 
 
 def _results(
-    clips: Sequence[Clip], model: Model, model_path: Path, gain_db: float, workers: int
+    clips: Sequence[Clip],
+    model: Model,
+    model_path: Path,
+    gain_db: float,
+    workers: int,
+    early_frames: int | None,
 ) -> Iterator[list[Embedding] | str]:
     """Per clip its embeddings, or why there are none."""
     if workers == 1:
         for clip in clips:
-            yield _attempt(clip.path, model, gain_db)
+            yield _attempt(clip.path, model, gain_db, early_frames)
         return
     # spawn: a fork would copy ONNX Runtime's threads in the middle of their work
     with ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=_open_worker, initargs=(model_path,)
     ) as pool:
         paths = [clip.path for clip in clips]
-        yield from pool.map(_work, paths, [gain_db] * len(paths), chunksize=4)
+        same = ([gain_db] * len(paths), [early_frames] * len(paths))
+        yield from pool.map(_work, paths, *same, chunksize=4)
 
 
-def _attempt(path: Path, model: Model, gain_db: float) -> list[Embedding] | str:
+def _attempt(
+    path: Path, model: Model, gain_db: float, early_frames: int | None
+) -> list[Embedding] | str:
     try:
-        return embed_clip(path, model, gain_db=gain_db)
+        return embed_clip(path, model, gain_db=gain_db, early_frames=early_frames)
     except UNUSABLE as error:
         return reason_of(path, error)
 
@@ -174,8 +221,8 @@ def _open_worker(model_path: Path) -> None:
     _worker_model[:] = [load_model(model_path)]
 
 
-def _work(path: Path, gain_db: float) -> list[Embedding] | str:
-    return _attempt(path, _worker_model[0], gain_db)
+def _work(path: Path, gain_db: float, early_frames: int | None) -> list[Embedding] | str:
+    return _attempt(path, _worker_model[0], gain_db, early_frames)
 
 
 _ABOUT = ("frontend", "segment", "sample_rate_hz", "seed")

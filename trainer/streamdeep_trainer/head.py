@@ -7,6 +7,7 @@ head's probabilities are calibrated. Not here: the file (``streamdeep.heads.writ
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from streamdeep_trainer.config import HeadRecipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.folds import folds_of
 from streamdeep_trainer.embed import EmbeddedClips, embed_clips
-from streamdeep_trainer.evaluation.classify import Rows, choose_c, decide, fit_quietly, logistic
+from streamdeep_trainer.evaluation.classify import Rows, choose_c, fit_quietly, logistic
 from streamdeep_trainer.evaluation.evaluate import labelled_rows
 from streamdeep_trainer.evaluation.judging import check_labels
 from streamdeep_trainer.netcdf import versions
@@ -35,6 +36,54 @@ N_FOLDS = 5
 """Where the data has no official ones."""
 
 _NEVER_SHOWN = 5.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearHead:
+    """What was learnt, before it is a file.
+
+    Attributes:
+        weight: ``(classes, dim)``, scaler and temperature folded in.
+        bias: ``(classes,)``, likewise.
+        c: the regularisation that all folds together chose.
+        logits: ``(rows, classes)``, each row's by one who was not taught its fold; not calibrated.
+        calibration: the temperature, and how well it does.
+    """
+
+    weight: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    c: float
+    logits: NDArray[np.float64]
+    calibration: dict[str, Any]
+
+
+def learn_head(rows: Rows, n_classes: int, grid: Sequence[float]) -> LinearHead:
+    """Learn from rows of two folds or more.
+
+    Args:
+        rows: standardised here, not before.
+        n_classes: their labels are below it; every one of them occurs.
+        grid: regularisations to choose from, by folds within whatever is learnt from.
+    """
+    grid = sorted(grid)
+    logits = np.zeros((len(rows.vectors), n_classes))
+    for fold in np.unique(rows.folds[rows.clips]):
+        training = rows.folds[rows.clips] != fold
+        c = choose_c(rows, training, grid=grid, make=logistic, seed=0)
+        fitted = fit_quietly(
+            logistic(c, 0), rows.vectors[training], rows.labels[rows.clips[training]]
+        )
+        logits[~training] = _logits(fitted, rows.vectors[~training], n_classes)
+    everything = np.ones(len(rows.vectors), dtype=np.bool_)
+    c = choose_c(rows, everything, grid=grid, make=logistic, seed=0)
+    fitted = fit_quietly(logistic(c, 0), rows.vectors, rows.labels[rows.clips])
+    scaler, regression = fitted[0], fitted[1]
+    weight, bias = regression.coef_, regression.intercept_
+    if n_classes == 2:  # scikit-learn gives the second class's logit alone
+        weight, bias = np.concatenate((-weight, weight)) / 2.0, np.concatenate((-bias, bias)) / 2.0
+    weight, bias = folded(weight, bias, scaler.mean_, scaler.scale_)
+    temperature, calibration = _calibrated(rows, logits)
+    return LinearHead(weight / temperature, bias / temperature, c, logits, calibration)
 
 
 def train_head(
@@ -73,33 +122,8 @@ def train_head(
             _refuse_unfit(copies[0].clips)
     rows, names = _stacked(copies)
     gain_of_row = np.repeat(np.arange(len(copies)), [len(copy.vectors) for copy in copies])
-    grid = sorted(recipe.c_grid)
-
-    n_right = np.zeros(len(gains))
-    logits = np.zeros((len(rows.vectors), len(names)))  # of each row, by one who was not taught it
-    for fold in np.unique(rows.folds):
-        training = rows.folds[rows.clips] != fold
-        c = choose_c(rows, training, grid=grid, make=logistic, seed=0)
-        fitted = fit_quietly(
-            logistic(c, 0), rows.vectors[training], rows.labels[rows.clips[training]]
-        )
-        held_out = ~training
-        logits[held_out] = _logits(fitted, rows.vectors[held_out], len(names))
-        for number in range(len(gains)):
-            tested = ~training & (gain_of_row == number)
-            found, classes = decide(fitted, rows.vectors[tested], rows.clips[tested])
-            n_right[number] += (classes == rows.labels[found]).sum()
-
-    everything = np.ones(len(rows.vectors), dtype=np.bool_)
-    c = choose_c(rows, everything, grid=grid, make=logistic, seed=0)
-    fitted = fit_quietly(logistic(c, 0), rows.vectors, rows.labels[rows.clips])
-    scaler, regression = fitted[0], fitted[1]
-    weight, bias = regression.coef_, regression.intercept_
-    if len(names) == 2:  # scikit-learn gives the second class's logit alone
-        weight, bias = np.concatenate((-weight, weight)) / 2.0, np.concatenate((-bias, bias)) / 2.0
-    weight, bias = folded(weight, bias, scaler.mean_, scaler.scale_)
-    temperature, calibration = _calibrated(rows, logits)
-    weight, bias = weight / temperature, bias / temperature
+    learnt = learn_head(rows, len(names), recipe.c_grid)
+    n_right = [_n_right(rows, learnt.logits, gain_of_row == number) for number in range(len(gains))]
     n_clips = len(rows.labels)
     about = {
         "name": recipe.name,
@@ -107,21 +131,35 @@ def train_head(
         "n_skipped": len(copies[0].skipped),
         "n_folds": len(np.unique(rows.folds)),
         "classifier": "logistic regression on standardised embeddings, one decision per file",
-        "c": c,
+        "c": learnt.c,
         "gains_db": list(gains),
         "cross_validated_accuracy": {
             f"{gain:+g} dB": float(right / n_clips)
             for gain, right in zip(gains, n_right, strict=True)
         },
-        "calibration": calibration,
+        "calibration": learnt.calibration,
         "versions": versions(),
         **(provenance or {}),
     }
     digest = copies[0].model_digest
     with writing(path):
         return write_linear_head(
-            path, weight, bias, names, digest, activation="softmax", provenance=about
+            path,
+            learnt.weight,
+            learnt.bias,
+            names,
+            digest,
+            activation="softmax",
+            provenance=about,
         )
+
+
+def _n_right(rows: Rows, logits: NDArray[np.float64], chosen: NDArray[np.bool_]) -> int:
+    """How many clips the mean over their chosen rows gets right."""
+    clips, places = np.unique(rows.clips[chosen], return_inverse=True)
+    sums = np.zeros((len(clips), logits.shape[1]))
+    np.add.at(sums, places, logits[chosen])
+    return int((sums.argmax(axis=1) == rows.labels[clips]).sum())
 
 
 def _logits(fitted: Any, vectors: NDArray[np.float32], n_classes: int) -> NDArray[np.float64]:

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from streamdeep_trainer.tables.table import Table
 
+Method = Literal["tsne", "umap", "pca"]
+"""How rows become points, see :func:`streamdeep_trainer.tables.projection.project`."""
 TableFile = Annotated[
     Path, typer.Argument(metavar="TABLE", help="A table, embeddings, or auDeep's .nc file.")
 ]

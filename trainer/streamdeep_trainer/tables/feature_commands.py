@@ -1,6 +1,6 @@
 """The commands that turn tables into something else and back: feature files and pictures.
 
-They read arguments, call ``exporting``, ``importing``, ``projection`` and ``scatter``, and show what these return.
+They read arguments, call ``exporting``, ``importing``, and ``projection``, and show what these return.
 """
 
 from pathlib import Path
@@ -11,6 +11,7 @@ import typer
 from streamdeep_trainer.tables.command_options import (
     AsAudeep,
     Json,
+    Method,
     Out,
     Seed,
     TableFile,
@@ -20,7 +21,6 @@ from streamdeep_trainer.tables.command_options import (
 )
 from streamdeep_trainer.tables.exporting import Form
 from streamdeep_trainer.tables.importing import ColumnNames
-from streamdeep_trainer.tables.scatter import Method
 
 _NAMES = ColumnNames()
 
@@ -106,8 +106,8 @@ def visualize(
 
     Example: streamdeep-train visualize embeddings.nc --out map.html --out map.png
     """
+    from streamdeep.pages.scatter import draw, refuse_other_suffixes
     from streamdeep_trainer.tables.projection import project
-    from streamdeep_trainer.tables.scatter import draw, refuse_other_suffixes
 
     refuse_other_suffixes(out)
     found = read(table)

@@ -1,7 +1,8 @@
 """Features to points in a plane: t-SNE, UMAP where it is installed, or the two main components.
 
 Works for any number of rows and features, and gives the same points again on one machine.
-Distances between far groups mean little in t-SNE and UMAP. Not here: drawing (``scatter``).
+Distances between far groups mean little in t-SNE and UMAP. Not here: drawing
+(``streamdeep.pages.scatter``).
 """
 
 import importlib
@@ -15,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from streamdeep.errors import ConfigurationError, MissingDependencyError
-from streamdeep_trainer.tables.scatter import Method
+from streamdeep_trainer.tables.command_options import Method
 
 MAX_COMPONENTS = 50
 """What wide features are reduced to first; van der Maaten and Hinton (2008) use 30 to 50."""
