@@ -108,10 +108,11 @@ class Embedding:
         start_sample: the source's index of the first sample.
         n_samples: length, in the source's samples.
         sample_rate_hz: the source's rate.
-        level_dbfs: 10 log10 of the mean square; a full-scale square wave is 0, a sine -3.01. Never below -200.
-        peak_dbfs: 20 log10 of the largest magnitude. Never below -200.
+        level_dbfs: 10 log10 of the mean square, with the gain; a full-scale square wave is 0, a sine -3.01. Never below -200.
+        peak_dbfs: 20 log10 of the largest magnitude, with the gain. Never below -200.
         gap_samples: samples lost before this epoch began, in the epoch's first embedding, else 0.
         flags: see :class:`Flag`.
+        gain_db: how much louder the samples were made before the front-end saw them.
     """
 
     vector: NDArray[np.float32]
@@ -123,6 +124,7 @@ class Embedding:
     peak_dbfs: float
     gap_samples: int = 0
     flags: Flag = field(default=Flag(0))
+    gain_db: float = 0.0
 
     @property
     def stop_sample(self) -> int:
@@ -164,7 +166,7 @@ class Ledger:
         captured: samples that arrived from the source.
         embedded: in at least one published embedding.
         skipped: between segments by configuration, or an end too short for a frame.
-        dropped: in no published embedding, by reason (gap, overflow, reset ...).
+        dropped: in no published embedding, by reason (gap, overflow, gain, reset ...).
         in_flight: in the ring, the resampler, the open frame or an open segment; 0 after flush.
         gap_samples: lost before capture; beside the identity, not in it.
         nonfinite_samples: NaN, infinite or beyond ±8; replaced before anything else saw them.

@@ -18,6 +18,7 @@ from streamdeep.audio.selection import EVERY_CHANNEL, Selection, parse_selection
 from streamdeep.config import hop_frames_from_seconds
 from streamdeep.encoder.model import BATCH_SEGMENTS, Model
 from streamdeep.errors import ConfigurationError, SourceError, StreamdeepError
+from streamdeep.frontend.gain import GainDb, parse_gain
 from streamdeep.providers import ProviderName
 from streamdeep.tables import fixed_size_lists, require_pyarrow
 
@@ -70,6 +71,13 @@ def embed(
             help="Channels to hear, counted from 1, as in 3,4: left, right. [default: all]"
         ),
     ] = None,
+    gain: Annotated[
+        str | None,
+        typer.Option(
+            "--gain-db",
+            help="Make the sound so many dB louder; auto listens to each file's first 10 s. [default: 0, or a recording's]",
+        ),
+    ] = None,
     provider: Annotated[ProviderName, typer.Option(help="What runs the model.")] = "cpu",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a summary as one JSON object.")
@@ -86,6 +94,7 @@ def embed(
     if out.suffix == ".parquet":
         require_pyarrow()  # before the work, not after it
     _refuse_unwritable(out)
+    gain_db = None if gain is None else _gain(gain)
     selection = EVERY_CHANNEL if select is None else Selection(parse_selection(select))
     loaded = load_model(model, provider=provider)
     if provider != "cpu":  # there a single step costs about as much as a batch of whole segments
@@ -98,7 +107,8 @@ def embed(
     quiet = as_json or not console.is_terminal
     for path in track(files, "embedding", console=console, disable=quiet, transient=True):
         try:
-            rows += [(str(path), *row) for row in embed_file(path, loaded, hop_frames, selection)]
+            found = embed_file(path, loaded, hop_frames, selection, gain_db)
+            rows += [(str(path), *row) for row in found]
         except (StreamdeepError, OSError) as error:  # one file of thousands ends nothing
             reason = str(error) if str(path) in str(error) else f"{path}: {error}"
             if len(files) == 1:
@@ -131,6 +141,13 @@ def embed(
         )
 
 
+def _gain(text: str) -> GainDb:
+    try:
+        return parse_gain(text)
+    except ValueError as error:
+        raise ConfigurationError(f"--gain-db: {error}") from error
+
+
 def _files(paths: list[Path]) -> Iterator[Path]:
     from streamdeep.recording.files import is_recording
 
@@ -158,7 +175,11 @@ def _files(paths: list[Path]) -> Iterator[Path]:
 
 
 def embed_file(
-    path: Path, model: Model, hop_frames: int | None, selection: Selection = EVERY_CHANNEL
+    path: Path,
+    model: Model,
+    hop_frames: int | None,
+    selection: Selection = EVERY_CHANNEL,
+    gain_db: GainDb | None = None,
 ) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
     """Embed one file or recording.
 
@@ -170,9 +191,14 @@ def embed_file(
     """
     from streamdeep.intake.opening import open_sound
     from streamdeep.pipeline import Pipeline
+    from streamdeep.recording.reader import Recording
 
     with open_sound(path, selection) as file:
-        pipeline = Pipeline(model, file.sample_rate_hz, file.n_channels, hop_frames=hop_frames)
+        if gain_db is None:
+            gain_db = file.about.gain_db if isinstance(file, Recording) else 0.0
+        pipeline = Pipeline(
+            model, file.sample_rate_hz, file.n_channels, hop_frames=hop_frames, gain_db=gain_db
+        )
         if model.provider == "cpu":
             blocks = file.blocks()
         else:

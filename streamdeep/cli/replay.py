@@ -49,6 +49,12 @@ def replay(
             "--early-s", help="Also publish after so many seconds of a segment; repeatable."
         ),
     ] = None,
+    gain: Annotated[
+        str | None,
+        typer.Option(
+            "--gain-db", help="Another gain than it was heard with. [default: as it was heard]"
+        ),
+    ] = None,
     pace: Annotated[
         str | None,
         typer.Option(
@@ -82,6 +88,7 @@ def replay(
     given = {
         "source": str(path), "model": model, "provider": provider, "bind": bind,
         "stream": stream or recorded_stream, "hop_s": hop, "early_s": early or None, "pace": pace,
+        "gain_db": gain,
         "insecure": insecure, "wait": wait,
     }  # fmt: skip
     run_settings(lambda: settings_from(None, given), reloadable=False, as_json=as_json)

@@ -93,6 +93,13 @@ def run(
             help="Channels to hear, counted from 1, as in 3,4: left, right. [default: all]"
         ),
     ] = None,
+    gain: Annotated[
+        str | None,
+        typer.Option(
+            "--gain-db",
+            help="Make the sound so many dB louder; auto listens for 10 s first. See `doctor`. [default: 0]",
+        ),
+    ] = None,
     insecure: Annotated[
         bool | None,
         typer.Option(
@@ -153,6 +160,7 @@ def run(
         "hop_s": hop, "early_s": early or None, "pace": pace, "block_size": block_size,
         "format": sample_format, "rate": rate, "channels": channels,
         "select": None if select is None else parse_selection(select), "audio_in": audio_in,
+        "gain_db": gain,
         "insecure": insecure, "identity": identity, "allow": allow, "wait": wait,
         "record": record, "keep_hours": keep_hours, "keep_gb": keep_gb,
     }  # fmt: skip
