@@ -14,7 +14,7 @@ from streamdeep.encoder.rows import EncoderRows
 from streamdeep.frontend.gain import GainDb
 from streamdeep.pipeline import check_source, gain_for
 from streamdeep.rack.direct import DirectSlot
-from streamdeep.rack.resampled import MARGIN_S, ResampledSlot
+from streamdeep.rack.resampled import ResampledSlot, margin_samples
 from streamdeep.rack.shelf import Shelf
 from streamdeep.rack.slot import Slot
 from streamdeep.timeline import Timeline
@@ -87,7 +87,7 @@ class Places:
             direct = DirectSlot(number, shelf, ring, encoder, timeline, config, live=live)
             self._slots[number] = direct
             return direct
-        capacity = window + 2 * config.hop_samples + round(2 * MARGIN_S * rate_hz)
+        capacity = window + 2 * config.hop_samples + 2 * margin_samples(sample_rate_hz, rate_hz)
         shelf = self._shelf(capacity, n_channels)
         inlet = self._inlet(max(16, round(ring_s * sample_rate_hz)), n_channels, sample_rate_hz)
         source = open_ring(self.inlets[inlet], wake=wake, first_sample=first_sample)

@@ -17,8 +17,15 @@ from streamdeep.rack.slot import Slot
 from streamdeep.records import EncodedSegment
 from streamdeep.timeline import Timeline
 
-MARGIN_S = 0.2
-"""More than any resampler holds back (134 ms from 8 kHz at HQ): it may hand that out at once."""
+_MARGIN_S = 0.2
+_HELD_SAMPLES = 1600
+"""More than a resampler holds back, counted at the slower rate (measured at HQ: up to 1,410)."""
+
+
+def margin_samples(source_rate_hz: int, model_rate_hz: int) -> int:
+    """More than a resampler holds back, at the model's rate: it may hand that out at once."""
+    slower_hz = min(source_rate_hz, model_rate_hz)
+    return round(max(_MARGIN_S, _HELD_SAMPLES / slower_hz) * model_rate_hz)
 
 
 class ResampledSlot(Slot):
@@ -51,7 +58,7 @@ class ResampledSlot(Slot):
         """Take what the source wrote, as much as fits, resample it and put it on the shelf."""
         began_ns = time.monotonic_ns()
         ring, rates = self.ring, (self._resampler.source_rate_hz, self._resampler.model_rate_hz)
-        free = ring.array.capacity_samples - ring.available - round(MARGIN_S * rates[1])
+        free = ring.array.capacity_samples - ring.available - margin_samples(*rates)
         # No block reaches beyond where the gain may change.
         block = self.source.read(min(max(1, free * rates[0] // rates[1]), self._gain.room))
         if block is None:
