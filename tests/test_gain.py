@@ -112,7 +112,18 @@ def test_live_and_offline_agree_with_a_gain_too(data, opened):
 
 @pytest.mark.parametrize(
     ("level_dbfs", "gain_db"),
-    [(-35, 0), (-30, 0), (-25, 0), (-35.2, 1), (-50, 15), (-120, 30), (-20, -5), (-3, -22)],
+    [
+        (-35, 0),
+        (-30, 0),
+        (-25, 0),
+        (-37.9, 0),
+        (-38, 3),
+        (-39.2, 5),
+        (-50, 15),
+        (-120, 30),
+        (-20, -5),
+        (-3, -22),
+    ],
 )
 def test_the_smallest_gain_that_reaches_the_middle_half_of_the_training_is_chosen(
     level_dbfs, gain_db

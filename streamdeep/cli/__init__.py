@@ -41,7 +41,7 @@ def _options(
 
 COMMANDS = (
     "demo", "run", "classify", "watch", "embed", "record", "replay", "recordings", "inspect", "devices", "send",
-    "keys", "hub", "streams", "bridge", "bench", "conformance",
+    "keys", "hub", "streams", "bridge", "bench", "conformance", "doctor",
 )  # fmt: skip
 """Each is a module beside this one, and adds the command or commands of its name to ``app``."""
 

@@ -7,8 +7,9 @@ gain begins, which belongs to whoever pushes the samples.
 The rule. A model's front-end is absolute, and its file says how loud its training segments were. What was trained
 on is sound, and what a microphone hears between sounds is not; so of ten seconds the *loudest* stretch of a segment's
 length is compared. It is brought into the middle half of the training's levels by the smallest gain that does: training
-tolerates some decibels either way, and every decibel more amplifies noise. At most 30 dB: what is
-farther off is a microphone that is turned down, and no gain brings back what its converter did not see.
+tolerates some decibels either way, and every decibel more amplifies noise. Less than 3 dB is not worth a change: two steps
+nearer to the microphone do as much. At most 30 dB: what is farther off is a microphone that is turned down, and no gain
+brings back what its converter did not see.
 """
 
 import math
@@ -23,8 +24,9 @@ GainDb = float | Literal["auto"]
 
 MOST_DB: Final = 60.0
 """What may be asked for, either way."""
+LEAST_FOUND_DB: Final = 3.0
 MOST_FOUND_DB: Final = 30.0
-"""What ``auto`` finds at the most, either way."""
+"""What ``auto`` finds at the least and at the most, either way."""
 LISTEN_S: Final = 10.0
 """So much sound ``auto`` listens to."""
 SILENCE_DBFS: Final = -90.0
@@ -58,11 +60,13 @@ def fitting_gain_db(level_dbfs: float, quantiles_dbfs: Sequence[float]) -> float
         quantiles_dbfs: 5, 25, 50, 75 and 95 % quantiles of the training segments' levels.
 
     Returns:
-        0 if it lies between the two quartiles already; at most 30 either way.
+        0 if it lies between the two quartiles already, or nearly; at most 30 either way.
     """
     _, quarter, _, three_quarters, _ = quantiles_dbfs
     missing_db = max(0.0, quarter - level_dbfs) - max(0.0, level_dbfs - three_quarters)
-    whole_db = math.copysign(math.ceil(abs(missing_db)), missing_db) if missing_db else 0.0
+    if abs(missing_db) < LEAST_FOUND_DB:
+        return 0.0
+    whole_db = math.copysign(math.ceil(abs(missing_db)), missing_db)
     return min(MOST_FOUND_DB, max(-MOST_FOUND_DB, whole_db))
 
 
