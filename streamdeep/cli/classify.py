@@ -18,6 +18,7 @@ from rich.live import Live
 from streamdeep.cli.classify_outlets import QUEUE, Outlets
 from streamdeep.cli.classify_screen import as_dict, table
 from streamdeep.cli.classify_settings import ClassifySettings, settings_from
+from streamdeep.cli.completion import gains, sources
 from streamdeep.cli.own_engine import OwnEngine, engine_for, options_of
 from streamdeep.cli.stopping import Stopping
 from streamdeep.errors import ConfigurationError
@@ -40,7 +41,8 @@ def classify(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="Start an engine for this: mic, mic:NAME, a file, an address; see `run`. [default: connect to one]"
+            help="Start an engine for this: mic, mic:NAME, a file, an address; see `run`. [default: connect to one]",
+            autocompletion=sources,
         ),
     ] = None,
     model: Annotated[
@@ -53,6 +55,7 @@ def classify(
         str | None,
         typer.Option(
             "--gain-db",
+            autocompletion=gains,
             help="Of that engine: dB by which the sound is made louder, or auto. [default: 0]",
         ),
     ] = None,

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
+from streamdeep.cli.completion import sources
 from streamdeep.cli.stopping import Stopping
 from streamdeep.doctor.finding import Finding
 from streamdeep.errors import StreamdeepError
@@ -31,7 +32,10 @@ def register(app: typer.Typer) -> None:
 def doctor(
     source: Annotated[
         str | None,
-        typer.Argument(help="Also listen for 10 s to this: mic, mic:NAME, a file, an address."),
+        typer.Argument(
+            help="Also listen for 10 s to this: mic, mic:NAME, a file, an address.",
+            autocompletion=sources,
+        ),
     ] = None,
     model: Annotated[
         Path | None,

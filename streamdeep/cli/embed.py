@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from streamdeep.audio.selection import EVERY_CHANNEL, Selection, parse_selection
+from streamdeep.cli.completion import gains
 from streamdeep.config import hop_frames_from_seconds
 from streamdeep.encoder.model import BATCH_SEGMENTS, Model
 from streamdeep.errors import ConfigurationError, SourceError, StreamdeepError
@@ -75,6 +76,7 @@ def embed(
         str | None,
         typer.Option(
             "--gain-db",
+            autocompletion=gains,
             help="Make the sound so many dB louder; auto listens to each file's first 10 s. [default: 0, or a recording's]",
         ),
     ] = None,

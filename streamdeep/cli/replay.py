@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from streamdeep.cli.completion import gains, paces
 from streamdeep.cli.run import run_settings
 from streamdeep.cli.run_settings import settings_from
 from streamdeep.providers import ProviderName
@@ -52,13 +53,16 @@ def replay(
     gain: Annotated[
         str | None,
         typer.Option(
-            "--gain-db", help="Another gain than it was heard with. [default: as it was heard]"
+            "--gain-db",
+            autocompletion=gains,
+            help="Another gain than it was heard with. [default: as it was heard]",
         ),
     ] = None,
     pace: Annotated[
         str | None,
         typer.Option(
-            help="realtime: as if it came now. max: as fast as it goes, with its own times. [default: realtime]"
+            autocompletion=paces,
+            help="realtime: as if it came now. max: as fast as it goes, with its own times. [default: realtime]",
         ),
     ] = None,
     insecure: Annotated[
