@@ -60,8 +60,9 @@ def listen(
     finally:
         opened.stop()
         ring.close()
-    if isinstance(ring.error, SourceError) and missing == round(LISTEN_S * rate_hz):
-        raise ring.error
+    failure: Exception | None = ring.error  # set by the source's thread
+    if isinstance(failure, SourceError) and missing == round(LISTEN_S * rate_hz):
+        raise failure
     findings = hearing.findings(contract, advice_for(source))
     if lost:
         message = f"{lost} samples were lost on their way"

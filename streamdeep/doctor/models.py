@@ -7,7 +7,7 @@ from typing import Final
 
 from streamdeep.bench.plan import Plan
 from streamdeep.bench.trial import DISTURBED, run_trial
-from streamdeep.doctor.finding import Finding
+from streamdeep.doctor.finding import Finding, State
 from streamdeep.encoder.model import Model, load_model
 from streamdeep.errors import ModelError, StreamdeepError
 from streamdeep.heads.head import load_head
@@ -78,7 +78,7 @@ def speed(loaded: Model, path: Path | None) -> Finding:
     if trial.carried:
         return Finding("speed", "ok", message, values=values)
     busy = (trial.waited_core or 0.0) > DISTURBED
-    state = "look here" if busy or trial.engine_core < 1 else "broken"
+    state: State = "look here" if busy or trial.engine_core < 1 else "broken"
     fix = "run it again on an idle machine" if busy else "streamdeep bench"
     return Finding("speed", state, f"{message}: {trial.why_not}", fix, values)
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from streamdeep.doctor.finding import Finding
+from streamdeep.doctor.finding import Finding, State
 from streamdeep.errors import MissingDependencyError
 
 _WITHOUT = "files, raw samples, sound from the network and `streamdeep send` work all the same"
@@ -16,7 +16,7 @@ def sound_cards(*, needed: bool) -> Finding:
     """
     from streamdeep.audio.portaudio import input_devices
 
-    state = "broken" if needed else "look here"
+    state: State = "broken" if needed else "look here"
     try:
         found = input_devices()
     except MissingDependencyError as error:
