@@ -1,7 +1,7 @@
 """Some seconds of a source, for ``hearing``."""
 
+import platform
 import shlex
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -80,7 +80,7 @@ def advice_for(source: str) -> Advice:
             quieter="record it with less gain",
             wake=f"listen to {source} yourself: does it play?",
         )
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         return Advice(
             run=run,
             louder="pactl set-source-volume @DEFAULT_SOURCE@ +20%",
