@@ -17,6 +17,7 @@ from streamdeep.audio.source import Source
 from streamdeep.audio.wake import Wake
 from streamdeep.encoder.model import Model
 from streamdeep.errors import ConfigurationError, SourceError
+from streamdeep.frontend.gain import GainDb
 from streamdeep.rack.rack import Rack
 from streamdeep.rack.result import Result
 from streamdeep.records import Ledger
@@ -99,6 +100,7 @@ class Engine:
         *,
         ring_s: float | None = None,
         first_sample: int = 0,
+        gain_db: GainDb = 0.0,
         offline: bool = False,
         on_end: Callable[[], None] | None = None,
     ) -> Stream:
@@ -112,6 +114,7 @@ class Engine:
             source: not yet started.
             ring_s: how much of its sound may wait, if not as much as of the others.
             first_sample: the source's index of its first sample, unless the name was there before.
+            gain_db: how much louder its samples are made.
             offline: it is not live, so latencies mean nothing; embeddings are flagged.
             on_end: makes it a passing stream: called when all is published, and then only its ledger is kept.
 
@@ -131,6 +134,7 @@ class Engine:
             wake=self._wake.set,
             first_sample=first_sample,
             first_epoch=first_epoch,
+            gain_db=gain_db,
         )
         stream = Stream(
             name,

@@ -1,4 +1,4 @@
-"""Blocks in, embeddings out: resampler, front-end and encoder as one pure stage.
+"""Blocks in, embeddings out: gain, resampler, front-end and encoder as one pure stage.
 
 No I/O, no threads, and no clock of its own: ``run``, ``embed`` and the trainer all go through here, so they
 cannot differ. A jump in ``start_sample`` is a gap: what was open is dropped and counted, and a new epoch
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from streamdeep.audio.resample import Resampler
 from streamdeep.config import FrontendConfig, SegmentConfig
-from streamdeep.encoder.contract import StatisticsContract
+from streamdeep.encoder.contract import Contract, StatisticsContract
 from streamdeep.encoder.encoder import make_encoder
 from streamdeep.encoder.model import Model
 from streamdeep.errors import ConfigurationError, StageClosedError
 from streamdeep.frontend.damage import sanitise
+from streamdeep.frontend.gain import Gain, GainDb
 from streamdeep.frontend.logmel import LogMel
 from streamdeep.heads.novelty import Novelty
 from streamdeep.records import Block, Embedding, EncodedSegment, Frames, Ledger
@@ -108,6 +109,28 @@ def check_source(sample_rate_hz: int, n_channels: int) -> None:
         raise ConfigurationError(f"{n_channels} channels are out of range; 1 to 64 will do")
 
 
+def gain_for(contract: Contract, gain_db: GainDb, source_rate_hz: int) -> Gain:
+    """A stream's gain.
+
+    Raises:
+        ConfigurationError: it is to be found, and the model does not say how loud its training was.
+    """
+    if gain_db != "auto":
+        return Gain(gain_db, source_rate_hz)
+    if contract.level is None:
+        raise ConfigurationError(
+            f"the model {contract.name} does not say how loud its training was, so no gain can be found "
+            "for it; give a number of decibels instead of auto"
+        )
+    frontend = contract.frontend
+    return Gain(
+        "auto",
+        source_rate_hz,
+        segment_s=frontend.span_samples(contract.segment.length_frames) / frontend.sample_rate_hz,
+        quantiles_dbfs=contract.level.dbfs_quantiles,
+    )
+
+
 class Pipeline:
     """One stream's way from blocks to embeddings.
 
@@ -124,6 +147,7 @@ class Pipeline:
         *,
         hop_frames: int | None = None,
         early_frames: Sequence[int] = (),
+        gain_db: GainDb = 0.0,
         clock_ns: Callable[[], int] = lambda: 0,
         show: Callable[[Frames, NDArray[np.int64]], None] | None = None,
     ) -> None:
@@ -135,12 +159,13 @@ class Pipeline:
             n_channels: channels of the blocks.
             hop_frames: frames between segments; None takes the model's default.
             early_frames: after how many frames a segment also gives an early embedding.
+            gain_db: how much louder samples are made; ``auto`` finds it, which begins an epoch.
             clock_ns: a monotonic clock for ``stages_ns``; results never depend on it.
             show: given all frames before they are encoded, and ``(frames,)`` the source's index of the
                 sample at which each begins; it may write to neither.
 
         Raises:
-            ConfigurationError: a rate, a channel count or an early embedding that cannot be.
+            ConfigurationError: a rate, a channel count, a gain or an early embedding that cannot be.
         """
         check_source(source_rate_hz, n_channels)
         if early_frames and not model.incremental:
@@ -157,6 +182,7 @@ class Pipeline:
         self._config = contract.frontend
         self._clock_ns = clock_ns
         self._show = show
+        self._gain = gain_for(contract, gain_db, source_rate_hz)
         self._frames = FrameStage(
             contract.frontend,
             source_rate_hz,
@@ -171,6 +197,8 @@ class Pipeline:
     def reset(self) -> None:
         """As good as new."""
         self._timeline = Timeline(self._config, self.segment.length_frames, self.source_rate_hz)
+        self._gain.reset()
+        self._timeline.gain_db = self._gain.db
         self._closed = False
         self.stages_ns = {"resample": 0, "frontend": 0, "encoder": 0}
 
@@ -191,22 +219,31 @@ class Pipeline:
                 "the pipeline was flushed; call reset() before pushing more blocks"
             )
         if block.start_sample != self._timeline.next_sample:
-            self._timeline.begin_epoch(
+            self._gain.begin()  # a new epoch is there already
+            self._begin_epoch(
                 block.start_sample,
-                lost_reason=block.lost_reason,
-                gap_samples=block.gap_samples,
+                block.lost_reason,
+                block.gap_samples,
                 gap_estimated=block.gap_estimated,
             )
-            self._frames.reset()
-            self._encoder.reset()
-        self._timeline.capture_until(block.stop_sample)
         samples, nonfinite, clipped = sanitise(block.samples)
         self._timeline.mark(nonfinite + block.start_sample, clipped + block.start_sample)
-        return self._encode(self._frames.push(samples))
+        self.stages_ns = dict.fromkeys(self.stages_ns, 0)
+        embeddings: list[Embedding] = []
+        at = block.start_sample
+        while at < block.stop_sample:
+            if self._gain.begin():
+                self._begin_epoch(at, "gain", 0)
+            part = samples[at - block.start_sample :][: self._gain.room]
+            at += len(part)
+            self._timeline.capture_until(at)
+            embeddings += self._encode(self._frames.push(self._gain.push(part)))
+        return embeddings
 
     def flush(self) -> list[Embedding]:
         """End the stream: what the stages hold back, and a partial segment; nothing stays in flight."""
         self._closed = True
+        self.stages_ns = dict.fromkeys(self.stages_ns, 0)
         embeddings: list[Embedding] = []
         if self.epoch >= 0:
             embeddings = self._encode(self._frames.flush())
@@ -218,18 +255,31 @@ class Pipeline:
         """Where every sample given to this pipeline is."""
         return self._timeline.ledger()
 
+    def _begin_epoch(
+        self,
+        start_sample: int,
+        reason: str,
+        gap_samples: int | None,
+        *,
+        gap_estimated: bool = False,
+    ) -> None:
+        self._timeline.begin_epoch(
+            start_sample, lost_reason=reason, gap_samples=gap_samples, gap_estimated=gap_estimated
+        )
+        self._timeline.gain_db = self._gain.db
+        self._frames.reset()
+        self._encoder.reset()
+
     def _encode(self, frames: list[Frames]) -> list[Embedding]:
         if self._show is not None:
             for record in frames:
                 self._show(record, self._timeline.frame_samples(record.start_frame, len(record)))
         began_ns = self._clock_ns()
         segments = [segment for record in frames for segment in self._encoder.push(record)]
+        self.stages_ns["resample"] += self._frames.resample_ns
+        self.stages_ns["frontend"] += self._frames.frontend_ns
+        self.stages_ns["encoder"] += self._clock_ns() - began_ns
         embeddings = self._place(segments)
-        self.stages_ns = {
-            "resample": self._frames.resample_ns,
-            "frontend": self._frames.frontend_ns,
-            "encoder": self._clock_ns() - began_ns,
-        }
         if frames:
             self._timeline.forget_before(frames[-1].start_frame + len(frames[-1]))
         return embeddings

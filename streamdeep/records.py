@@ -108,11 +108,12 @@ class Embedding:
         start_sample: the source's index of the first sample.
         n_samples: length, in the source's samples.
         sample_rate_hz: the source's rate.
-        level_dbfs: 10 log10 of the mean square; a full-scale square wave is 0, a sine -3.01. Never below -200.
-        peak_dbfs: 20 log10 of the largest magnitude. Never below -200.
+        level_dbfs: 10 log10 of the mean square, with the gain; a full-scale square wave is 0, a sine -3.01. Never below -200.
+        peak_dbfs: 20 log10 of the largest magnitude, with the gain. Never below -200.
         gap_samples: samples lost before this epoch began, in the epoch's first embedding, else 0.
         flags: see :class:`Flag`.
         novelty: how unusual it is for the model's training, about 1 for what is not; None if the model cannot tell.
+        gain_db: how much louder the samples were made before the front-end saw them.
     """
 
     vector: NDArray[np.float32]
@@ -125,6 +126,7 @@ class Embedding:
     gap_samples: int = 0
     flags: Flag = field(default=Flag(0))
     novelty: float | None = None
+    gain_db: float = 0.0
 
     @property
     def stop_sample(self) -> int:
@@ -210,7 +212,7 @@ class Ledger:
         captured: samples that arrived from the source.
         embedded: in at least one published embedding.
         skipped: between segments by configuration, or an end too short for a frame.
-        dropped: in no published embedding, by reason (gap, overflow, reset ...).
+        dropped: in no published embedding, by reason (gap, overflow, gain, reset ...).
         in_flight: in the ring, the resampler, the open frame or an open segment; 0 after flush.
         gap_samples: lost before capture; beside the identity, not in it.
         nonfinite_samples: NaN, infinite or beyond ±8; replaced before anything else saw them.

@@ -147,7 +147,8 @@ class Stream:
         )
 
     def _tell(self, restart: Restart) -> None:
-        cause = f": {restart.cause}" if restart.cause else ""
+        told = [f"{restart.lost_samples} samples lost"] if restart.reason != "gain" else []
+        told += [restart.cause] if restart.cause else []
         self._publisher.publish_event(
             self.name,
             restart.reason,
@@ -155,7 +156,7 @@ class Stream:
             at_sample=restart.start_sample,
             n_samples=restart.lost_samples,
             estimated=restart.estimated,
-            reason=f"{restart.lost_samples} samples lost{cause}",
+            reason=": ".join(told),
         )
 
     def _finish(self) -> None:

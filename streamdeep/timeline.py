@@ -20,6 +20,7 @@ class Timeline:
     Attributes:
         epoch: number of the current epoch; one below ``first_epoch`` before the first sample.
         next_sample: the source's index of the sample after the last one captured; None before the first.
+        gain_db: how much louder the samples of this epoch were made.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Timeline:
         self._nonfinite, self._clipped = Marks(), Marks()
         self.epoch = first_epoch - 1
         self.next_sample: int | None = None
+        self.gain_db = 0.0
 
     @property
     def in_flight(self) -> int:
@@ -147,6 +149,7 @@ class Timeline:
             gap_samples=gap_samples,
             flags=flags,
             novelty=novelty,
+            gain_db=self.gain_db,
         )
 
     def newest_samples(self, start_frame: int, n_frames: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import cuttings
-from tiny import FRONTEND, SEGMENT, noise, tiny_model
+from tiny import FRONTEND, LEVEL, SEGMENT, noise, tiny_model
 
 from streamdeep.audio.resample import Resampler
 from streamdeep.config import FixedLevel, FrontendConfig, SegmentConfig, SegmentLevel, View
@@ -111,6 +111,7 @@ def embedding_rows(found):
         found.level_dbfs,
         found.peak_dbfs,
         int(found.flags),
+        found.gain_db,
     ]
     return [np.concatenate((place, found.vector))]
 
@@ -120,6 +121,7 @@ def whole(model):
 
 
 MONO, STEREO = noise(N), noise(N, 2)
+QUIET = noise(12_345) / 64  # at 1000 Hz: the gain is found after ten seconds of it
 LOUD = (MONO * 3).copy()
 LOUD[[100, 4000, 4001]] = [[np.nan], [np.inf], [1e30]]
 FEATURES = np.random.default_rng(3).uniform(-1, 1, (N // 40, 20)).astype(np.float32)
@@ -148,6 +150,12 @@ STAGES = {
     "Pipeline, resampled": lambda: OfBlocks(Pipeline(tiny_model(), 11025, 1), MONO, embedding_rows),
     "Pipeline, damaged samples": lambda: OfBlocks(
         Pipeline(tiny_model(), 8000, 1), LOUD, embedding_rows
+    ),
+    "Pipeline, gain": lambda: OfBlocks(
+        Pipeline(tiny_model(), 11025, 2, gain_db=7.5), STEREO, embedding_rows
+    ),
+    "Pipeline, gain to be found": lambda: OfBlocks(
+        Pipeline(tiny_model(level=LEVEL), 1000, 1, gain_db="auto"), QUIET, embedding_rows
     ),
     "Pipeline, segment level": lambda: OfBlocks(
         Pipeline(tiny_model("pooled", PER_SEGMENT), 8000, 1), MONO, embedding_rows

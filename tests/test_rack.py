@@ -20,10 +20,12 @@ SECOND_NS = 1_000_000_000
 class Feeder:
     """One stream: what its source does, what its rack slot gave, and what a pipeline of its own gives."""
 
-    def __init__(self, rack, model, rate_hz, n_channels, *, seed, ring_s=30.0, **options):
+    def __init__(
+        self, rack, model, rate_hz, n_channels, *, seed, ring_s=30.0, gain_db=0.0, **options
+    ):
         self.rate_hz, self.random = rate_hz, np.random.default_rng(seed)
-        self.slot = rack.open(rate_hz, n_channels, ring_s=ring_s, live=False)
-        self.pipeline = Pipeline(model, rate_hz, n_channels, **options)
+        self.slot = rack.open(rate_hz, n_channels, ring_s=ring_s, live=False, gain_db=gain_db)
+        self.pipeline = Pipeline(model, rate_hz, n_channels, gain_db=gain_db, **options)
         self.shape = n_channels
         # A slot's first epoch begins when it opens; a pipeline's with its first block.
         self.pipeline.push(Block(np.zeros((0, n_channels), np.float32), 0))
@@ -247,3 +249,16 @@ def test_a_partial_segment_is_flagged():
             found += result.embeddings
     assert [record.flags for record in found] == [Flag.PARTIAL]
     assert SEGMENT.length_frames > found[0].n_samples // FRONTEND.hop_samples
+
+
+@pytest.mark.parametrize("rate_hz", [1000, 2500, 48_000])
+def test_a_slow_source_is_resampled_though_much_is_handed_out_at_once(rate_hz):
+    model = tiny_model()
+    rack = Rack(model)
+    feeder = Feeder(rack, model, rate_hz, 1, seed=1)
+    for n_samples in (17, rate_hz, 3, rate_hz // 3):
+        feeder.write(n_samples)
+        take(rack, [feeder])
+    feeder.close()
+    take(rack, [feeder])
+    same(feeder.found, feeder.wanted)

@@ -72,6 +72,7 @@ embeddings = st.builds(
     peak_dbfs=floats,
     vector=vectors,
     novelty=st.none() | floats,
+    gain_db=floats,
 )
 events = st.builds(
     EventMessage,
@@ -342,7 +343,7 @@ def test_an_unknown_version_is_refused_by_name():
 def test_no_key_can_be_left_out(name):
     frames = golden(name)
     header = msgpack.unpackb(frames[1])
-    for key in header.keys() - {"novelty"}:
+    for key in header.keys() - {"novelty", "gain_db"}:
         less = msgpack.packb({k: v for k, v in header.items() if k != key})
         with pytest.raises(
             MessageError, match="version:" if key == "v" else f"header: {key} .*found nothing"
@@ -390,6 +391,7 @@ def test_no_key_can_be_left_out(name):
         ("peak_dbfs", math.inf),
         ("level_dbfs", True),
         ("novelty", "high"),
+        ("gain_db", "high"),
     ],
 )
 def test_a_value_of_the_wrong_type_or_range_is_refused(key, value):

@@ -6,7 +6,7 @@ import numpy as np
 
 from streamdeep import onnxfile
 from streamdeep.config import FixedLevel, FrontendConfig, SegmentConfig, View
-from streamdeep.encoder.contract import Floats, StatisticsContract
+from streamdeep.encoder.contract import Floats, LevelContract, StatisticsContract
 from streamdeep.encoder.model import Model
 from streamdeep_trainer.graph import (
     EncoderWeights,
@@ -48,7 +48,9 @@ def weights(readout="pooled", units=(12, 9), n_inputs=20, seed=0, whole=False):
 
 
 @cache
-def tiny_content(readout="pooled", frontend=FRONTEND, segment=SEGMENT, units=(12, 9), seed=0):
+def tiny_content(
+    readout="pooled", frontend=FRONTEND, segment=SEGMENT, units=(12, 9), seed=0, level=None
+):
     drawn = weights(readout, units, frontend.n_features, seed, whole=not frontend.causal)
     graph, encoder = write_encoder(drawn, frontend.n_features), encoder_contract(drawn)
     return seal_model(
@@ -56,6 +58,7 @@ def tiny_content(readout="pooled", frontend=FRONTEND, segment=SEGMENT, units=(12
         frontend=frontend,
         segment=segment,
         encoder=encoder,
+        level=level,
         provenance={"name": f"tiny-{readout}-{seed}"},
         statistics=statistics(encoder.dim, seed),
     )
@@ -76,11 +79,17 @@ def statistics(dim, seed=0):
 
 
 @cache
-def tiny_model(readout="pooled", frontend=FRONTEND, segment=SEGMENT, units=(12, 9), seed=0):
-    content = tiny_content(readout, frontend, segment, units, seed)
+def tiny_model(
+    readout="pooled", frontend=FRONTEND, segment=SEGMENT, units=(12, 9), seed=0, level=None
+):
+    content = tiny_content(readout, frontend, segment, units, seed, level)
     model = Model(onnxfile.check(content, onnxfile.ENCODER_OPERATORS, "tiny"), "tiny")
     model.prove()
     return model
+
+
+LEVEL = LevelContract(dbfs_quantiles=(-45.0, -35.0, -30.0, -25.0, -15.0))
+"""Of a model that says how loud its training was."""
 
 
 def noise(n_samples, n_channels=1, seed=0):

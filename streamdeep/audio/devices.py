@@ -46,7 +46,7 @@ def select(wanted: str, devices: list[Device]) -> Device:
     """
     if not devices:
         raise SourceError(
-            "there is no microphone: PortAudio knows no input device; `streamdeep devices` lists them"
+            "there is no microphone: PortAudio knows no input device; `streamdeep doctor` says what to look at"
         )
     if not wanted:
         return next((device for device in devices if device.default), devices[0])

@@ -13,7 +13,7 @@ from streamdeep import __version__
 from streamdeep.bridges.identifier import identifier
 from streamdeep.wire.kinds import ModelMessage
 
-EVENTS: Final = ("start", "stop", "gap", "overflow", "overload", "reset", "model_change")
+EVENTS: Final = ("start", "stop", "gap", "overflow", "overload", "gain", "reset", "model_change")
 EXPIRE_S: Final = 300
 """A label that was not confirmed for so long is no longer shown, at the least."""
 

@@ -11,6 +11,8 @@ from importlib import import_module
 import typer
 
 from streamdeep import __version__
+from streamdeep.cli.completion import command_line
+from streamdeep.cli.help import literal
 from streamdeep.errors import StreamdeepError
 
 app = typer.Typer(
@@ -42,14 +44,14 @@ def _options(
 COMMANDS = (
     "demo", "run", "classify", "watch", "dashboard", "teach", "similar", "embed", "record", "replay", "recordings", "report",
     "inspect", "devices", "send",
-    "keys", "hub", "streams", "bridge", "bench", "conformance",
+    "keys", "hub", "streams", "bridge", "bench", "conformance", "doctor",
 )  # fmt: skip
 """Each is a module beside this one, and adds the command or commands of its name to ``app``."""
 
 
 def _register() -> None:
     # Only what is asked for is imported: what runs for months should not hold all that the others need.
-    named = [word for word in sys.argv[1:2] if word in COMMANDS]
+    named = [word for word in (command_line() or sys.argv)[1:2] if word in COMMANDS]
     for name in named or COMMANDS:
         import_module(f"streamdeep.cli.{name}").register(app)
 
@@ -57,8 +59,10 @@ def _register() -> None:
 def main() -> None:
     """Entry point of the program ``streamdeep``."""
     _register()
+    command = typer.main.get_command(app)
+    literal(command)
     try:
-        app()
+        command()
     except StreamdeepError as error:
         typer.echo(f"streamdeep: {error}", err=True)
         sys.exit(error.exit_code)

@@ -53,6 +53,7 @@ class Arrivals:
         from streamdeep.intake.zeromq import AudioIn
 
         wanted = settings.audio_in
+        self._gain_db = (settings.gain_db if wanted.gain_db is None else wanted.gain_db) or 0.0
         self._ring_bytes = RINGS_BYTES / wanted.most_streams
         self._audio_in = AudioIn(
             wanted.bind,
@@ -99,12 +100,15 @@ class Arrivals:
         bytes_per_s = 4 * source.n_channels * source.sample_rate_hz
         heard: Source = source
         if self._recorder is not None:
-            heard = self._recorder.record(name, source, on_end=self._recorded)
+            heard = self._recorder.record(
+                name, source, gain_db=self._gain_db, on_end=self._recorded
+            )
         try:
             self._engine.add(
                 name,
                 heard,
                 ring_s=min(10.0, max(1.0, self._ring_bytes / bytes_per_s)),
+                gain_db=self._gain_db,
                 offline=not source.live,
                 on_end=lambda: self._end(name, source),
             )

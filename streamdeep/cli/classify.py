@@ -1,4 +1,4 @@
-"""``streamdeep classify``: listen to an engine and say what it hears.
+"""``streamdeep classify``: listen to an engine, or to a source through an engine of its own, and say what it hears.
 
 What a sound is, and when it begins and ends, is decided in :mod:`streamdeep.labelling`; here it is taken from
 one socket and given to a screen, files and another socket.
@@ -19,6 +19,8 @@ from streamdeep.cli.classify_notices import Notices
 from streamdeep.cli.classify_outlets import QUEUE, Outlets
 from streamdeep.cli.classify_screen import as_dict, table
 from streamdeep.cli.classify_settings import ClassifySettings, settings_from
+from streamdeep.cli.completion import gains, sources
+from streamdeep.cli.own_engine import OwnEngine, engine_for, options_of
 from streamdeep.cli.stopping import Stopping
 from streamdeep.errors import ConfigurationError
 from streamdeep.labelling.labeller import Labelled, Labeller
@@ -36,6 +38,28 @@ def register(app: typer.Typer) -> None:
 
 
 def classify(
+    context: typer.Context,
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="Start an engine for this: mic, mic:NAME, a file, an address; see `run`. [default: connect to one]",
+            autocompletion=sources,
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="STREAMDEEP_MODEL", help="Of that engine: model file. [default: the embedded]"
+        ),
+    ] = None,
+    gain: Annotated[
+        str | None,
+        typer.Option(
+            "--gain-db",
+            autocompletion=gains,
+            help="Of that engine: dB by which the sound is made louder, or auto. [default: 0]",
+        ),
+    ] = None,
     head: Annotated[
         Path | None,
         typer.Option(envvar="STREAMDEEP_HEAD", help="Head file. [default: the embedded]"),
@@ -120,8 +144,11 @@ def classify(
 ) -> None:
     """Label every embedding of an engine, live: sounds that begin and end.
 
-    Prints a live table in a terminal, JSON lines otherwise.
+    With a source it starts an engine of its own, that nobody else can listen to, and ends it; without one it connects to
+    those that run. Prints a live table in a terminal, JSON lines otherwise.
 
+    Example: streamdeep classify mic
+    Example: streamdeep classify street.flac --out sounds.csv
     Example: streamdeep classify --publish tcp://127.0.0.1:5758 --out sounds.csv --threshold 'Dog bark=0.5'
     """
     if count is not None and count < 1:
@@ -136,9 +163,18 @@ def classify(
         threshold or (),
         {"rate": novelty_rate},
     )  # fmt: skip
+    options = options_of(context, source, model=model, gain=gain, streams=stream)
     errors = Console(stderr=True, highlight=False)
-    with Stopping() as stopping, Outlets(settings, errors) as outlets:
-        labels = _label(settings, outlets, stopping, errors, count=count, until_stop=until_stop)
+    with (
+        Stopping() as stopping,
+        Outlets(settings, errors) as outlets,
+        engine_for(source, options, errors) as engine,
+    ):
+        if engine is not None:
+            settings = settings.model_copy(update={"connect": (engine.endpoint,)})
+        labels = _label(
+            settings, outlets, stopping, errors, engine=engine, count=count, until_stop=until_stop
+        )
         # Closed here, so that what goes on ends while there still is somewhere to say so.
         with contextlib.closing(labels):
             if as_json or not Console().is_terminal:
@@ -146,7 +182,8 @@ def classify(
                     if not one.only_changes:
                         typer.echo(json.dumps(as_dict(one)))
             else:
-                _show(labels, outlets.labeller, settings.connect)
+                shown = settings.connect if engine is None else ("its own engine",)
+                _show(labels, outlets.labeller, shown)
 
 
 def _label(
@@ -155,6 +192,7 @@ def _label(
     stopping: Stopping,
     errors: Console,
     *,
+    engine: OwnEngine | None,
     count: int | None,
     until_stop: bool,
 ) -> Generator[Labelled]:
@@ -177,15 +215,20 @@ def _label(
         identity=settings.identity,
     ) as subscriber:
         try:
-            while not (ended or stopping.asked):
+            while not ended:
+                if stopping.asked:
+                    if engine is None:
+                        break
+                    engine.stop()  # what it has heard is still labelled, until its stream stops
                 message = subscriber.receive(_LOOK_S)
                 now_ns = time.monotonic_ns()
                 made = labeller.tick(now_ns)
                 if message is not None:
                     made += labeller.push(message, now_ns=now_ns)
-                    ended = (
-                        until_stop and isinstance(message, EventMessage) and message.event == "stop"
-                    )
+                    stopped = isinstance(message, EventMessage) and message.event == "stop"
+                    ended = stopped and (until_stop or engine is not None)
+                elif engine is not None and engine.ended:
+                    break  # why is said at the end
                 for one in made:
                     outlets.take(one)
                     notices.take(one)

@@ -5,11 +5,7 @@ listens and labels. This module starts them, listens to both, and sums up.
 """
 
 import json
-import subprocess
-import sys
 import tempfile
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,21 +15,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from streamdeep.cli.child import Child, ChildError
 from streamdeep.cli.ledgers import show_ledger
 from streamdeep.cli.soundscape import write_soundscape
-from streamdeep.errors import ConfigurationError, StreamdeepError
+from streamdeep.errors import ConfigurationError
 from streamdeep.records import Ledger
 
 SCENE_S = 5.0
 STREAM = "demo"
-
-
-class DemoError(StreamdeepError):
-    """One of the two processes failed; its own message says why, and its exit code is kept."""
-
-    def __init__(self, message: str, exit_code: int = 1) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 def register(app: typer.Typer) -> None:
@@ -88,7 +77,7 @@ def _run(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Both processes to their end; the labels and the engine's last account."""
     # `run` waits for the classifier, so that the first label is the first segment's.
-    engine = _Program(
+    engine = Child(
         "run", source, "--bind", "tcp://127.0.0.1:*", "--stream", STREAM, "--wait", "--json"
     )
     classifier = None
@@ -97,9 +86,9 @@ def _run(
         ready = next(told, None)
         if ready is None:
             engine.finish()
-            raise DemoError("the engine ended before it was ready")
+            raise ChildError("the engine ended before it was ready")
         limit = ("--count", str(count)) if count is not None else ()
-        classifier = _Program(
+        classifier = Child(
             "classify", "--connect", ready["endpoint"], "--json", "--until-stop", *limit
         )
         console.print(
@@ -120,60 +109,6 @@ def _run(
         for program in (engine, classifier):
             if program is not None:
                 program.close()
-
-
-class _Program:
-    """One of our own programs, running; its JSON lines and its last words."""
-
-    def __init__(self, *arguments: str) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - ourselves, without a shell
-            [sys.executable, "-m", "streamdeep", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.pid = self._process.pid
-        self.words: list[str] = []
-        # Drained while it runs, or a full pipe would stop it.
-        self._reader = threading.Thread(target=self._listen, daemon=True)
-        self._reader.start()
-
-    def _listen(self) -> None:
-        assert self._process.stderr is not None
-        self.words.extend(line.strip() for line in self._process.stderr if line.strip())
-
-    def lines(self) -> Iterator[dict[str, Any]]:
-        """What it prints, as it prints it."""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            yield json.loads(line)
-
-    def finish(self) -> None:
-        """Wait for its end.
-
-        Raises:
-            DemoError: it failed; with the last thing it said.
-        """
-        code = self._process.wait()
-        if code != 0:
-            self._reader.join()
-            said = (
-                self.words[-1].removeprefix("streamdeep: ") if self.words else f"exit code {code}"
-            )
-            raise DemoError(said, code if code > 0 else 1)
-
-    def stop(self) -> None:
-        """Ask it to end in order."""
-        self._process.terminate()
-
-    def close(self) -> None:
-        """End it, however far it is, and let go of its pipes."""
-        self._process.kill()
-        self._process.wait()
-        self._reader.join()
-        for pipe in (self._process.stdout, self._process.stderr):
-            assert pipe is not None
-            pipe.close()
 
 
 def _say(console: Console, label: dict[str, Any], scenes: list[tuple[float, str]]) -> None:

@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.progress import track
 
 from streamdeep.audio.selection import EVERY_CHANNEL, Selection, parse_selection
+from streamdeep.cli.completion import gains
 from streamdeep.cli.embed_table import SUFFIXES, Table, refuse_unwritable, write_table
 from streamdeep.cli.sound_files import embeddings_of, sound_files
 from streamdeep.config import hop_frames_from_seconds
 from streamdeep.encoder.model import Model
 from streamdeep.errors import ConfigurationError, SourceError, StreamdeepError
+from streamdeep.frontend.gain import GainDb, parse_gain
 from streamdeep.providers import ProviderName
 from streamdeep.records import Embedding
 from streamdeep.tables import require_pyarrow
@@ -51,6 +53,14 @@ def embed(
             help="Channels to hear, counted from 1, as in 3,4: left, right. [default: all]"
         ),
     ] = None,
+    gain: Annotated[
+        str | None,
+        typer.Option(
+            "--gain-db",
+            autocompletion=gains,
+            help="Make the sound so many dB louder; auto listens to each file's first 10 s. [default: 0, or a recording's]",
+        ),
+    ] = None,
     provider: Annotated[ProviderName, typer.Option(help="What runs the model.")] = "cpu",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a summary as one JSON object.")
@@ -65,6 +75,7 @@ def embed(
     from streamdeep.encoder.model import load_model
 
     _refuse_unfit(out, plot)  # before the work, not after it
+    gain_db = None if gain is None else _gain(gain)
     selection = EVERY_CHANNEL if select is None else Selection(parse_selection(select))
     loaded = load_model(model, provider=provider)
     if provider != "cpu":  # there a single step costs about as much as a batch of whole segments
@@ -77,7 +88,8 @@ def embed(
     quiet = as_json or not console.is_terminal
     for path in track(files, "embedding", console=console, disable=quiet, transient=True):
         try:
-            rows += [(path, one) for one in embeddings_of(path, loaded, hop_frames, selection)]
+            found = embeddings_of(path, loaded, hop_frames, selection, gain_db)
+            rows += [(path, one) for one in found]
         except (StreamdeepError, OSError) as error:  # one file of thousands ends nothing
             reason = str(error) if str(path) in str(error) else f"{path}: {error}"
             if len(files) == 1:
@@ -114,6 +126,13 @@ def embed(
         raise SourceError(
             f"{len(failures)} of {len(files)} files could not be embedded; the others were written"
         )
+
+
+def _gain(text: str) -> GainDb:
+    try:
+        return parse_gain(text)
+    except ValueError as error:
+        raise ConfigurationError(f"--gain-db: {error}") from error
 
 
 def _refuse_unfit(out: Path | None, plot: Path | None) -> None:

@@ -11,6 +11,7 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 
+from streamdeep.cli.completion import paces, sample_formats, sources
 from streamdeep.cli.recorded import describe_recorded, recorded_as_dict, recorder_for
 from streamdeep.cli.run import stop_on_signals
 from streamdeep.cli.run_settings import settings_from
@@ -25,7 +26,12 @@ def register(app: typer.Typer) -> None:
 
 
 def record(
-    source: Annotated[str, typer.Argument(help="mic, mic:NAME, - for raw samples, a sound file.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="mic, mic:NAME, - for raw samples, a sound file.", autocompletion=sources
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder that recordings are put into.")],
     stream: Annotated[
         str | None, typer.Option(help="The stream's name. [default: host.source]")
@@ -49,11 +55,19 @@ def record(
         int | None, typer.Option(help="Channels of raw samples or a sound card. [default: 1]")
     ] = None,
     sample_format: Annotated[
-        str | None, typer.Option("--format", help="Raw samples: s16le or f32le. [default: s16le]")
+        str | None,
+        typer.Option(
+            "--format",
+            autocompletion=sample_formats,
+            help="Raw samples: s16le or f32le. [default: s16le]",
+        ),
     ] = None,
     block_size: Annotated[int | None, typer.Option(help="Samples per block.")] = None,
     pace: Annotated[
-        str | None, typer.Option(help="A file's pace: realtime or max. [default: realtime]")
+        str | None,
+        typer.Option(
+            autocompletion=paces, help="A file's pace: realtime or max. [default: realtime]"
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:

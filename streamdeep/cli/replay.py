@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from streamdeep.cli.completion import gains, paces
 from streamdeep.cli.run import run_settings
 from streamdeep.cli.run_settings import settings_from
 from streamdeep.providers import ProviderName
@@ -49,10 +50,19 @@ def replay(
             "--early-s", help="Also publish after so many seconds of a segment; repeatable."
         ),
     ] = None,
+    gain: Annotated[
+        str | None,
+        typer.Option(
+            "--gain-db",
+            autocompletion=gains,
+            help="Another gain than it was heard with. [default: as it was heard]",
+        ),
+    ] = None,
     pace: Annotated[
         str | None,
         typer.Option(
-            help="realtime: as if it came now. max: as fast as it goes, with its own times. [default: realtime]"
+            autocompletion=paces,
+            help="realtime: as if it came now. max: as fast as it goes, with its own times. [default: realtime]",
         ),
     ] = None,
     insecure: Annotated[
@@ -82,6 +92,7 @@ def replay(
     given = {
         "source": str(path), "model": model, "provider": provider, "bind": bind,
         "stream": stream or recorded_stream, "hop_s": hop, "early_s": early or None, "pace": pace,
+        "gain_db": gain,
         "insecure": insecure, "wait": wait,
     }  # fmt: skip
     run_settings(lambda: settings_from(None, given), reloadable=False, as_json=as_json)

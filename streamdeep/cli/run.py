@@ -10,6 +10,7 @@ import typer
 
 from streamdeep.audio.selection import parse_selection
 from streamdeep.cli.arrivals import Arrivals
+from streamdeep.cli.completion import gains, paces, sample_formats, sources
 from streamdeep.cli.recorded import recorder_for
 from streamdeep.cli.run_settings import RunSettings, settings_from
 from streamdeep.cli.run_voice import Voice
@@ -29,7 +30,8 @@ def run(
         str | None,
         typer.Argument(
             help="mic, mic:NAME, a sound file, a recording, - for raw samples, or an address: "
-            "http:// https:// rtsp:// rtmp:// udp:// rtp:// tcp-listen://."
+            "http:// https:// rtsp:// rtmp:// udp:// rtp:// tcp-listen://.",
+            autocompletion=sources,
         ),
     ] = None,
     model: Annotated[
@@ -60,13 +62,21 @@ def run(
         ),
     ] = None,
     pace: Annotated[
-        str | None, typer.Option(help="A file's pace: realtime or max. [default: realtime]")
+        str | None,
+        typer.Option(
+            autocompletion=paces, help="A file's pace: realtime or max. [default: realtime]"
+        ),
     ] = None,
     block_size: Annotated[
         int | None, typer.Option(help="Samples per block; results do not depend on it.")
     ] = None,
     sample_format: Annotated[
-        str | None, typer.Option("--format", help="Raw samples: s16le or f32le. [default: s16le]")
+        str | None,
+        typer.Option(
+            "--format",
+            autocompletion=sample_formats,
+            help="Raw samples: s16le or f32le. [default: s16le]",
+        ),
     ] = None,
     rate: Annotated[
         int | None,
@@ -97,6 +107,14 @@ def run(
         bool | None,
         typer.Option(
             "--frames", help="Also publish log-Mel frames, five times a second, for `dashboard`."
+        ),
+    ] = None,
+    gain: Annotated[
+        str | None,
+        typer.Option(
+            "--gain-db",
+            autocompletion=gains,
+            help="Make the sound so many dB louder; auto listens for 10 s first. See `doctor`. [default: 0]",
         ),
     ] = None,
     insecure: Annotated[
@@ -159,6 +177,7 @@ def run(
         "hop_s": hop, "early_s": early or None, "pace": pace, "block_size": block_size,
         "format": sample_format, "rate": rate, "channels": channels,
         "select": None if select is None else parse_selection(select), "audio_in": audio_in, "frames": frames,
+        "gain_db": gain,
         "insecure": insecure, "identity": identity, "allow": allow, "wait": wait,
         "record": record, "keep_hours": keep_hours, "keep_gb": keep_gb,
     }  # fmt: skip

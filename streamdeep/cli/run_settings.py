@@ -1,14 +1,17 @@
 """What belongs to an installation: the options of ``streamdeep run``, as flags, environment and TOML file."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from streamdeep.config import Strict, describe, load_toml
 from streamdeep.errors import ConfigurationError
+from streamdeep.frontend.gain import parse_gain
 from streamdeep.providers import ProviderName
 from streamdeep.wire.security import DEFAULT_AUDIO_ENDPOINT
+
+_Gain = Annotated[float | Literal["auto"], BeforeValidator(parse_gain)]
 
 
 class SourceSettings(Strict):
@@ -22,6 +25,7 @@ class SourceSettings(Strict):
         rate: of raw PCM, wanted of a sound card, or known of an address, in Hz.
         channels: of raw PCM or a sound card, or known of an address.
         select: channels to hear, counted from 1; None for all.
+        gain_db: how much louder its samples are made, or ``auto``; None is 0, or what a recording says.
     """
 
     source: str
@@ -31,6 +35,7 @@ class SourceSettings(Strict):
     rate: int | None = None
     channels: int | None = None
     select: tuple[int, ...] | None = Field(default=None, min_length=1)
+    gain_db: _Gain | None = None
 
 
 class AudioInSettings(Strict):
@@ -40,11 +45,13 @@ class AudioInSettings(Strict):
         bind: where senders connect to.
         most_streams: at one time.
         silent_s: a stream is ended when nothing was heard from its sender for so long.
+        gain_db: how much louder every stream is made that comes; None as the source beside it.
     """
 
     bind: str = DEFAULT_AUDIO_ENDPOINT
     most_streams: int = Field(default=256, ge=1, le=4096)
     silent_s: float = Field(default=30.0, ge=1.0, le=86_400.0)
+    gain_db: _Gain | None = None
 
 
 class RunSettings(Strict):
@@ -54,7 +61,8 @@ class RunSettings(Strict):
     defaults.
 
     Attributes:
-        source: as in :class:`SourceSettings`, and so are stream, block_size, format, rate, channels and select.
+        source: as in :class:`SourceSettings`, and so are stream, block_size, format, rate, channels, select
+            and gain_db.
         streams: several sources instead, each a table ``[[streams]]``.
         audio_in: also take sound that is sent here, whatever the sources; an address alone will do.
         model: model file; None is the embedded one.
@@ -80,6 +88,7 @@ class RunSettings(Strict):
     rate: int | None = None
     channels: int | None = None
     select: tuple[int, ...] | None = Field(default=None, min_length=1)
+    gain_db: _Gain | None = None
     streams: tuple[SourceSettings, ...] = Field(default=(), max_length=10_000)
     audio_in: AudioInSettings | None = None
     model: Path | None = None

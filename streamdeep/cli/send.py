@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from streamdeep.cli.completion import sources
 from streamdeep.errors import ConfigurationError, WireError
 
 DEFAULT_RATE_HZ = 44_100
@@ -24,7 +25,10 @@ def register(app: typer.Typer) -> None:
 
 def send(
     source: Annotated[
-        str, typer.Argument(help="mic, mic:NAME, a sound file, or - for raw samples.")
+        str,
+        typer.Argument(
+            help="mic, mic:NAME, a sound file, or - for raw samples.", autocompletion=sources
+        ),
     ],
     connect: Annotated[
         str, typer.Option(envvar="STREAMDEEP_AUDIO_IN", help="The engine's --audio-in.")

@@ -117,9 +117,17 @@ class Site:
         from streamdeep.recording.replay import RecordingSource
 
         name = settings.stream or default_name(source)
-        first_sample = source.first_sample if isinstance(source, RecordingSource) else 0
-        heard = source if self._recorder is None else self._recorder.record(name, source)
-        self._running[settings] = self._engine.add(name, heard, first_sample=first_sample)
+        first_sample, gain_db = 0, settings.gain_db
+        if isinstance(source, RecordingSource):
+            first_sample = source.first_sample
+            gain_db = source.gain_db if gain_db is None else gain_db
+        gain_db = gain_db or 0.0
+        heard: Source = source
+        if self._recorder is not None:
+            heard = self._recorder.record(name, source, gain_db=gain_db)
+        self._running[settings] = self._engine.add(
+            name, heard, first_sample=first_sample, gain_db=gain_db
+        )
 
     def _open(self, found: SourceSettings) -> "Source":
         from streamdeep.intake.opening import open_source

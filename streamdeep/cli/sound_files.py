@@ -6,6 +6,7 @@ from pathlib import Path
 from streamdeep.audio.selection import EVERY_CHANNEL, Selection
 from streamdeep.encoder.model import BATCH_SEGMENTS, Model
 from streamdeep.errors import SourceError
+from streamdeep.frontend.gain import GainDb
 from streamdeep.records import Embedding
 
 SUFFIXES = frozenset(
@@ -48,18 +49,34 @@ def sound_files(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def embeddings_of(
-    path: Path, model: Model, hop_frames: int | None, selection: Selection = EVERY_CHANNEL
+    path: Path,
+    model: Model,
+    hop_frames: int | None,
+    selection: Selection = EVERY_CHANNEL,
+    gain_db: GainDb | None = None,
 ) -> list[Embedding]:
     """Embeddings of one file or recording, in order.
+
+    Args:
+        path: a file or a recording.
+        model: the encoder.
+        hop_frames: frames between segments; None takes the model's default.
+        selection: the channels to hear.
+        gain_db: how much louder it is made; None takes what a recording was heard with, and 0 for a file.
 
     Raises:
         SourceError: it cannot be read, lacks a selected channel, or is shorter than one frame.
     """
     from streamdeep.intake.opening import open_sound
     from streamdeep.pipeline import Pipeline
+    from streamdeep.recording.reader import Recording
 
     with open_sound(path, selection) as file:
-        pipeline = Pipeline(model, file.sample_rate_hz, file.n_channels, hop_frames=hop_frames)
+        if gain_db is None:
+            gain_db = file.about.gain_db if isinstance(file, Recording) else 0.0
+        pipeline = Pipeline(
+            model, file.sample_rate_hz, file.n_channels, hop_frames=hop_frames, gain_db=gain_db
+        )
         if model.provider == "cpu":
             blocks = file.blocks()
         else:

@@ -11,7 +11,8 @@ from streamdeep.audio.ring_array import RingArray
 from streamdeep.config import SegmentConfig
 from streamdeep.encoder.contract import Contract
 from streamdeep.encoder.rows import EncoderRows
-from streamdeep.pipeline import check_source
+from streamdeep.frontend.gain import GainDb
+from streamdeep.pipeline import check_source, gain_for
 from streamdeep.rack.direct import DirectSlot
 from streamdeep.rack.resampled import ResampledSlot
 from streamdeep.rack.shelf import Shelf
@@ -31,12 +32,13 @@ class Places:
 
     Attributes:
         shelves: rings at the model's rate.
-        inlets: rings that sources at other rates write.
+        inlets: rings that sources at other rates, or with a gain, write.
     """
 
     def __init__(self, contract: Contract, segment: SegmentConfig, encoder: EncoderRows) -> None:
         self.shelves: list[Shelf] = []
         self.inlets: list[RingArray] = []
+        self._contract = contract
         self._config = contract.frontend
         self._quality = contract.resampler
         self._segment = segment
@@ -68,15 +70,17 @@ class Places:
         wake: Callable[[], None],
         first_sample: int,
         first_epoch: int,
+        gain_db: GainDb,
     ) -> Slot:
         """See :meth:`streamdeep.rack.rack.Rack.open`."""
         check_source(sample_rate_hz, n_channels)
+        gain = gain_for(self._contract, gain_db, sample_rate_hz)
         config, number, encoder = self._config, self._free_number(), self._encoder
         timeline = Timeline(
             config, self._segment.length_frames, sample_rate_hz, first_epoch=first_epoch
         )
         window, rate_hz = config.longest_window_samples, config.sample_rate_hz
-        if sample_rate_hz == rate_hz:
+        if sample_rate_hz == rate_hz and gain_db == 0:
             capacity = max(round(ring_s * rate_hz), 2 * window + config.hop_samples)
             shelf = self._shelf(capacity, n_channels)
             ring = shelf.place(number, wake, first_sample)
@@ -90,7 +94,9 @@ class Places:
         source = open_ring(self.inlets[inlet], wake=wake, first_sample=first_sample)
         ring = shelf.place(number, lambda: None)
         resampler = Resampler(sample_rate_hz, rate_hz, n_channels, quality=self._quality)
-        slot = ResampledSlot(number, shelf, source, ring, encoder, timeline, resampler, live=live)
+        slot = ResampledSlot(
+            number, shelf, source, ring, encoder, timeline, resampler, gain, live=live
+        )
         self._slots[number] = self._fed[inlet, source.slot] = slot
         return slot
 

@@ -17,6 +17,7 @@ from streamdeep.encoder.lanes import Lanes
 from streamdeep.encoder.model import Model
 from streamdeep.encoder.rows import BATCH_ROWS, make_rows
 from streamdeep.errors import ConfigurationError
+from streamdeep.frontend.gain import GainDb
 from streamdeep.pipeline import Scoring
 from streamdeep.rack.direct import DirectSlot
 from streamdeep.rack.overload import MOST_LAG_S, Overload
@@ -96,6 +97,7 @@ class Rack:
         wake: Callable[[], None] = lambda: None,
         first_sample: int = 0,
         first_epoch: int = 0,
+        gain_db: GainDb = 0.0,
     ) -> Slot:
         """Open a slot; its source writes into ``slot.source``.
 
@@ -107,9 +109,10 @@ class Rack:
             wake: called from the source's thread when a frame may be complete.
             first_sample: the source's index of the first sample that will be written.
             first_epoch: the number of the epoch that begins with it.
+            gain_db: how much louder its samples are made; 0 costs nothing, else they are copied once more.
 
         Raises:
-            ConfigurationError: a rate or a channel count that cannot be.
+            ConfigurationError: a rate, a channel count or a gain that cannot be.
         """
         return self._places.open(
             sample_rate_hz,
@@ -119,6 +122,7 @@ class Rack:
             wake=wake,
             first_sample=first_sample,
             first_epoch=first_epoch,
+            gain_db=gain_db,
         )
 
     # --- frames to be looked at --------------------------------------------------------------------------

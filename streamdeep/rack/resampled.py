@@ -1,6 +1,6 @@
-"""A stream at a rate of its own: a ring for the source, a resampler, and a ring on the shelf.
+"""A stream at a rate of its own, or with a gain: a ring for the source, a resampler, and a ring on the shelf.
 
-The resampler runs when a frame may be complete, not at every block; how its input is cut changes nothing.
+The resampler, which passes through what has the model's rate, runs when a frame may be complete, not at every block; how its input is cut changes nothing.
 """
 
 import time
@@ -10,6 +10,7 @@ from streamdeep.audio.resample import Resampler, held_most_s
 from streamdeep.audio.ring import Ring
 from streamdeep.encoder.rows import EncoderRows
 from streamdeep.frontend.damage import sanitise
+from streamdeep.frontend.gain import Gain
 from streamdeep.rack.result import Restart
 from streamdeep.rack.shelf import Shelf
 from streamdeep.rack.slot import Slot
@@ -18,7 +19,7 @@ from streamdeep.timeline import Timeline
 
 
 class ResampledSlot(Slot):
-    """Samples go through a resampler to the shelf."""
+    """Samples go through a gain and a resampler to the shelf."""
 
     def __init__(
         self,
@@ -29,10 +30,13 @@ class ResampledSlot(Slot):
         encoder: EncoderRows,
         timeline: Timeline,
         resampler: Resampler,
+        gain: Gain,
         *,
         live: bool,
     ) -> None:
         self._resampler = resampler
+        self._gain = gain
+        timeline.gain_db = gain.db
         self._fed = 0  # source samples of this epoch that the resampler has taken
         self._epoch_count = 0  # count of the ring on the shelf at which the epoch began
         self._least_held = 0  # model-rate samples that the resampler owes at the least
@@ -45,10 +49,13 @@ class ResampledSlot(Slot):
         began_ns = time.monotonic_ns()
         ring, rates = self.ring, (self._resampler.source_rate_hz, self._resampler.model_rate_hz)
         free = ring.array.capacity_samples - ring.available - round(held_most_s(*rates) * rates[1])
-        block = self.source.read(max(1, free * rates[0] // rates[1]))
+        # No block reaches beyond where the gain may change.
+        block = self.source.read(min(max(1, free * rates[0] // rates[1]), self._gain.room))
         if block is None:
             return None
-        restarted = None
+        restarted, louder = None, self._gain.begin()
+        if louder:
+            self.timeline.gain_db = self._gain.db
         if block.start_sample != self.timeline.next_sample:
             restarted = self.restart(
                 block.start_sample,
@@ -57,12 +64,15 @@ class ResampledSlot(Slot):
                 estimated=block.gap_estimated,
             )
             restarted = replace(restarted, cause=block.gap_cause)
+        elif louder:
+            restarted = self.restart(block.start_sample, "gain", 0)
+            restarted = replace(restarted, cause=f"{self._gain.db:+g} dB from here on")
         self.timeline.capture_until(block.stop_sample)
         samples, nonfinite, clipped = sanitise(block.samples)
         self.timeline.mark(nonfinite + block.start_sample, clipped + block.start_sample)
         self._fed += len(samples)
         ring.array.late_ns[ring.slot] = self.source.array.late_ns[self.source.slot]
-        for resampled in self._resampler.push(samples):
+        for resampled in self._resampler.push(self._gain.push(samples)):
             taken = ring.write(resampled, block.captured_monotonic_ns)
             assert taken == len(resampled), "the shelf has room for all that was asked for"
         self._ask()

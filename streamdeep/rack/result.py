@@ -1,4 +1,4 @@
-"""What comes out of a rack: embeddings, and epochs that began because samples were lost."""
+"""What comes out of a rack: embeddings, and epochs that began because samples were lost or the gain changed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Samples were lost, and a new epoch began.
+    """A new epoch began.
 
     Attributes:
-        reason: ``gap`` (never captured), ``overflow`` (the ring was full) or ``overload`` (too little time).
+        reason: ``gap`` (never captured), ``overflow`` (the ring was full), ``overload`` (too little time) or
+            ``gain`` (nothing was lost, but it is louder from here on).
         epoch: its number.
         start_sample: the source's index of its first sample.
         lost_samples: how many were lost before it.

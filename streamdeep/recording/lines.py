@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from streamdeep.config import describe
 from streamdeep.errors import SourceError
+from streamdeep.frontend.gain import MOST_DB
 
 DESCRIPTION = "recording.json"
 MOST_LINE_BYTES = 65_536
@@ -39,6 +40,7 @@ class Description(_Part):
         live: its samples came when they happened.
         began_utc_ns: Unix time when the recording began.
         first_sample: the source's index of what was heard first: where the name ended that was there before.
+        gain_db: with which it was heard; the sound itself is as it came.
         version: of the program that wrote it.
     """
 
@@ -50,6 +52,7 @@ class Description(_Part):
     live: bool
     began_utc_ns: _Time
     first_sample: _Count = 0
+    gain_db: Annotated[float, Field(ge=-MOST_DB, le=MOST_DB)] | Literal["auto"] = 0.0
     version: str = Field(max_length=64)
 
 

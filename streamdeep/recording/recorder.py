@@ -17,6 +17,7 @@ from typing import Self
 from streamdeep import __version__
 from streamdeep.audio.source import Source
 from streamdeep.errors import ConfigurationError
+from streamdeep.frontend.gain import GainDb
 from streamdeep.recording.disk import has_room
 from streamdeep.recording.folder import SEGMENT_BYTES, SEGMENT_S, RecordingFolder
 from streamdeep.recording.keeping import Keep, Keeper
@@ -91,17 +92,23 @@ class Recorder:
         return self._stopped
 
     def record(
-        self, stream: str, source: Source, *, on_end: Callable[[Recorded], None] | None = None
+        self,
+        stream: str,
+        source: Source,
+        *,
+        gain_db: GainDb = 0.0,
+        on_end: Callable[[Recorded], None] | None = None,
     ) -> RecordedSource:
         """A source that is recorded when it is played.
 
         Args:
             stream: its name on the wire.
             source: not yet started.
+            gain_db: with which it is heard; what is recorded is the sound without it.
             on_end: told when its recording is finished, from the recorder's thread; it is then forgotten here.
         """
         return RecordedSource(
-            source, lambda first_sample: self._begin(stream, source, first_sample, on_end)
+            source, lambda first_sample: self._begin(stream, source, first_sample, gain_db, on_end)
         )
 
     def _begin(
@@ -109,6 +116,7 @@ class Recorder:
         stream: str,
         source: Source,
         first_sample: int,
+        gain_db: GainDb,
         on_end: Callable[[Recorded], None] | None,
     ) -> EventQueue:
         about = Description(
@@ -119,6 +127,7 @@ class Recorder:
             live=source.live,
             began_utc_ns=time.time_ns(),
             first_sample=first_sample,
+            gain_db=gain_db,
             version=__version__,
         )
         queue = EventQueue(

@@ -26,6 +26,7 @@ class RecordingSource:
         n_channels: the recording's.
         live: False.
         first_sample: the recording's; its stream is to begin there.
+        gain_db: with which it was heard.
     """
 
     live = False
@@ -42,6 +43,7 @@ class RecordingSource:
         self.sample_rate_hz = self._recording.about.sample_rate_hz
         self.n_channels = self._recording.about.n_channels
         self.first_sample = self._recording.about.first_sample
+        self.gain_db = self._recording.about.gain_db
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 

@@ -60,10 +60,11 @@ class EmbeddingMessage(Message):
         stages_ns: where that time went, under the names of :data:`STAGES`.
         gap_samples: samples lost before this epoch, in its first embedding, else 0.
         model: first 8 bytes of the model's SHA-256.
-        level_dbfs: mean square of the segment; full-scale square wave 0.
-        peak_dbfs: largest magnitude.
+        level_dbfs: mean square of the segment, with the gain; full-scale square wave 0.
+        peak_dbfs: largest magnitude, with the gain.
         vector: ``(dim,)`` float32, finite, read-only.
         novelty: how unusual the embedding is for the model's training, if the model can tell.
+        gain_db: how much louder the samples were made before the model heard them.
     """
 
     epoch: int
@@ -79,6 +80,7 @@ class EmbeddingMessage(Message):
     peak_dbfs: float
     vector: NDArray[np.float32]
     novelty: float | None = None
+    gain_db: float = 0.0
 
     @property
     def stop_sample(self) -> int:
@@ -91,8 +93,8 @@ class EventMessage(Message):
     """Something happened to a stream.
 
     Attributes:
-        event: ``start stop gap overflow reset model_change``; later versions may add more: ignore those.
-        epoch: the epoch that begins with it (gap, overflow, reset, model_change) or is running.
+        event: ``start stop gap overflow overload gain reset model_change``; later versions may add more: ignore those.
+        epoch: the epoch that begins with it (gap, overflow, overload, gain, reset, model_change) or is running.
         at_sample: the source's index where it happened.
         n_samples: how many samples it concerns; 0 if none.
         reason: for people.

@@ -144,6 +144,8 @@ def _write_embedding(message: EmbeddingMessage, header: dict[str, object]) -> by
     header["peak_dbfs"] = message.peak_dbfs
     if message.novelty is not None:
         header["novelty"] = message.novelty
+    if message.gain_db:
+        header["gain_db"] = message.gain_db
     if message.vector.dtype != np.float32:
         raise ValueError(
             f"this message cannot be sent: vector is {message.vector.dtype}, not float32"
@@ -177,6 +179,7 @@ def _read_embedding(common: Mapping[str, Any], header: Fields, payload: bytes) -
         peak_dbfs=header.number("peak_dbfs"),
         vector=vector,
         novelty=header.number("novelty") if header.has("novelty") else None,
+        gain_db=header.number("gain_db") if header.has("gain_db") else 0.0,
     )
 
 

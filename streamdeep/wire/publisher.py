@@ -196,6 +196,7 @@ class Publisher:
                 peak_dbfs=float(embedding.peak_dbfs),
                 vector=vector,
                 novelty=novelty,
+                gain_db=float(embedding.gain_db),
             )
         )
 
