@@ -29,6 +29,8 @@ SERVICE_PERIOD_NS = 5_000_000
 SWITCH_INTERVAL_S = 0.0005
 RING_S = 10.0
 """How long the engine may be held up before a live source loses samples."""
+STALLED_S = 10.0
+"""When a complete frame has waited so long, the rounds go on and the sound does not."""
 
 
 class Engine:
@@ -48,6 +50,7 @@ class Engine:
         ring_s: float = RING_S,
         offline: bool = False,
         open_ended: bool = False,
+        heartbeat: Callable[[], None] = lambda: None,
     ) -> None:
         """Build an engine.
 
@@ -59,6 +62,8 @@ class Engine:
             ring_s: how much of a source's sound may wait.
             offline: sources are not live, so latencies mean nothing; embeddings are flagged.
             open_ended: streams may still come when there are none; only ``stop`` ends the run.
+            heartbeat: called on the engine's thread each time round, at least once a second, while all streams
+                that should have been started were, and the sound that is here is taken up.
 
         Raises:
             ConfigurationError: the model cannot run live, or cannot give early embeddings.
@@ -73,6 +78,7 @@ class Engine:
         self._ring_s = ring_s
         self._rack = Rack(model, hop_frames=hop_frames, early_frames=early_frames)
         self._open_ended = open_ended
+        self._heartbeat = heartbeat
         self._wake = Wake()
         self._stopping = threading.Event()
         self._told_to_stop = False
@@ -174,6 +180,7 @@ class Engine:
             self._publisher.service()
             if self._publisher.is_subscribed(topic):
                 return True
+            self._heartbeat()
             self._publisher.wait(1.0, self._wake.descriptor)
             self._wake.clear()
         return False
@@ -212,6 +219,8 @@ class Engine:
                 next_service_ns = now_ns + SERVICE_PERIOD_NS
             self._publish_statuses(now_ns)
             outlook, results = self._rack.look(now_ns)
+            if outlook.lag_s < STALLED_S:
+                self._heartbeat()
             self._publish(results, now_ns)
             if outlook.delay_s:
                 time.sleep(outlook.delay_s)

@@ -19,6 +19,7 @@ from streamdeep.cli.classify_outlets import QUEUE, Outlets
 from streamdeep.cli.classify_screen import as_dict, table
 from streamdeep.cli.classify_settings import ClassifySettings, settings_from
 from streamdeep.cli.stopping import Stopping
+from streamdeep.cli.supervisor import Supervisor
 from streamdeep.errors import ConfigurationError
 from streamdeep.labelling.labeller import Labelled
 from streamdeep.wire.kinds import EventMessage
@@ -154,13 +155,16 @@ def _label(
         MismatchError: they come from another encoder than the head's.
     """
     labeller, n_made, ended = outlets.labeller, 0, False
-    with Subscriber(
-        settings.connect,
-        streams=settings.stream,
-        kinds=("embedding", "event"),
-        high_water_mark=QUEUE,
-        identity=settings.identity,
-    ) as subscriber:
+    with (
+        Supervisor() as supervisor,
+        Subscriber(
+            settings.connect,
+            streams=settings.stream,
+            kinds=("embedding", "event"),
+            high_water_mark=QUEUE,
+            identity=settings.identity,
+        ) as subscriber,
+    ):
         try:
             while not (ended or stopping.asked):
                 message = subscriber.receive(_LOOK_S)
@@ -177,6 +181,7 @@ def _label(
                     yield one
                 ended = ended or (count is not None and n_made >= count)
                 outlets.service()
+                supervisor.alive(lambda: f"{n_made} embeddings labelled")  # noqa: B023 - called at once
         finally:
             for one in labeller.flush():
                 outlets.take(one)
