@@ -355,7 +355,8 @@ class Session:
         assert "Traceback" not in out
 
     def end(self, *commands):
-        for words, process in list(self.going_on):
+        # The last one first: what sends to another one may then say that it ends.
+        for words, process in self.going_on[::-1]:
             if not commands or words[1] in commands:
                 process.terminate()
                 self.finish(words, process, 60)
