@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TORCH ?= torch==2.13.0
 
-.PHONY: help demo lint test test-system bench endurance clean
+.PHONY: help demo lint test test-system bench docs endurance clean
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make test-system  tests that need Debian packages or minutes; says which packages it misses"
 	@echo "make lint         ruff, ruff format, mypy --strict, import-linter"
 	@echo "make bench        every figure beside a peer or a limit, to bench/RESULTS.md (20 minutes on 2 idle cores)"
+	@echo "make docs         the documentation as a site, to build/site"
 	@echo "make endurance    ten minutes of everything at once, a fault in each part; needs what make test-system needs"
 	@echo "make clean        remove .venv and caches"
 
@@ -28,7 +29,11 @@ help:
 # is then not replaced by the one that brings gigabytes of CUDA.
 .venv/.develop: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[heads,parquet,network,dashboard,metrics,plots,train,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[heads,parquet,network,dashboard,metrics,plots,train,docs,test]'
+	@touch $@ .venv/.engine
+
+.venv/.docs: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@ .venv/.engine
 
 demo: .venv/.engine
@@ -48,6 +53,10 @@ test-system: .venv/.develop
 
 bench: .venv/.develop
 	$(BIN)/python -m bench
+
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --config-file docs/site/mkdocs.yml
+	@echo "the site is in build/site; open build/site/index.html"
 
 endurance: .venv/.develop
 	$(BIN)/python -m bench.endurance --minutes 10

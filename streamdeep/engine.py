@@ -30,6 +30,8 @@ SERVICE_PERIOD_NS = 5_000_000
 SWITCH_INTERVAL_S = 0.0005
 RING_S = 10.0
 """How long the engine may be held up before a live source loses samples."""
+STALLED_S = 10.0
+"""When a complete frame has waited so long, the rounds go on and the sound does not."""
 
 
 class Engine:
@@ -50,6 +52,7 @@ class Engine:
         offline: bool = False,
         open_ended: bool = False,
         frames: bool = False,
+        heartbeat: Callable[[], None] = lambda: None,
     ) -> None:
         """Build an engine.
 
@@ -62,6 +65,8 @@ class Engine:
             offline: sources are not live, so latencies mean nothing; embeddings are flagged.
             open_ended: streams may still come when there are none; only ``stop`` ends the run.
             frames: also publish the log-Mel frames of streams that are not offline, for those who draw them.
+            heartbeat: called on the engine's thread each time round, at least once a second, while all streams
+                that should have been started were, and the sound that is here is taken up.
 
         Raises:
             ConfigurationError: the model cannot run live, or cannot give early embeddings.
@@ -77,6 +82,7 @@ class Engine:
         self._rack = Rack(model, hop_frames=hop_frames, early_frames=early_frames)
         self._open_ended = open_ended
         self._frames = frames
+        self._heartbeat = heartbeat
         self._wake = Wake()
         self._stopping = threading.Event()
         self._told_to_stop = False
@@ -184,6 +190,7 @@ class Engine:
             self._publisher.service()
             if self._publisher.is_subscribed(topic):
                 return True
+            self._heartbeat()
             self._publisher.wait(1.0, self._wake.descriptor)
             self._wake.clear()
         return False
@@ -222,6 +229,8 @@ class Engine:
                 next_service_ns = now_ns + SERVICE_PERIOD_NS
             self._publish_statuses(now_ns)
             outlook, results = self._rack.look(now_ns)
+            if outlook.lag_s < STALLED_S:
+                self._heartbeat()
             self._publish(results, now_ns)
             if outlook.delay_s:
                 time.sleep(outlook.delay_s)

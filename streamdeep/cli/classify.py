@@ -22,6 +22,7 @@ from streamdeep.cli.classify_settings import ClassifySettings, settings_from
 from streamdeep.cli.completion import gains, sources
 from streamdeep.cli.own_engine import OwnEngine, engine_for, options_of
 from streamdeep.cli.stopping import Stopping
+from streamdeep.cli.supervisor import Supervisor
 from streamdeep.errors import ConfigurationError
 from streamdeep.labelling.labeller import Labelled, Labeller
 from streamdeep.wire.kinds import EventMessage
@@ -207,13 +208,16 @@ def _label(
         settings.novelty,
         lambda line: errors.print(line, markup=False, soft_wrap=True),
     )
-    with Subscriber(
-        settings.connect,
-        streams=settings.stream,
-        kinds=("embedding", "event", "model"),
-        high_water_mark=QUEUE,
-        identity=settings.identity,
-    ) as subscriber:
+    with (
+        Supervisor() as supervisor,
+        Subscriber(
+            settings.connect,
+            streams=settings.stream,
+            kinds=("embedding", "event", "model"),
+            high_water_mark=QUEUE,
+            identity=settings.identity,
+        ) as subscriber,
+    ):
         try:
             while not ended:
                 if stopping.asked:
@@ -236,6 +240,7 @@ def _label(
                     yield one
                 ended = ended or (count is not None and n_made >= count)
                 outlets.service()
+                supervisor.alive(lambda: f"{n_made} embeddings labelled")  # noqa: B023 - called at once
         finally:
             for one in labeller.flush():
                 outlets.take(one)

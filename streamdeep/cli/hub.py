@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.console import Console
 
+from streamdeep.cli.supervisor import Supervisor
 from streamdeep.wire.hub import DEFAULT_HUB_ENDPOINT
 from streamdeep.wire.security import DEFAULT_ENDPOINT
 
@@ -74,20 +75,23 @@ def hub(
     from streamdeep.wire.keys import load_identity
 
     guard = None if allow is None else Guard.load(identity, allow)
-    with Hub(
-        connect or [DEFAULT_ENDPOINT],
-        bind,
-        n_history=history,
-        history_bytes=history_mb * 1024 * 1024,
-        high_water_mark=queue,
-        insecure=insecure,
-        identity=None if identity is None else load_identity(identity),
-        guard=guard,
-    ) as running:
-        _run(running, _Voice(as_json=as_json))
+    with (
+        Supervisor() as supervisor,
+        Hub(
+            connect or [DEFAULT_ENDPOINT],
+            bind,
+            n_history=history,
+            history_bytes=history_mb * 1024 * 1024,
+            high_water_mark=queue,
+            insecure=insecure,
+            identity=None if identity is None else load_identity(identity),
+            guard=guard,
+        ) as running,
+    ):
+        _run(running, _Voice(as_json=as_json), supervisor)
 
 
-def _run(hub: "Hub", voice: "_Voice") -> None:
+def _run(hub: "Hub", voice: "_Voice", supervisor: Supervisor) -> None:
     stopping = False
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -104,6 +108,7 @@ def _run(hub: "Hub", voice: "_Voice") -> None:
     tell_at_s = time.monotonic() + 1.0
     while not stopping:
         hub.turn(_TURN_S)
+        supervisor.alive(lambda: describe_hub(hub.statistics()))
         if time.monotonic() >= tell_at_s:
             tell_at_s = time.monotonic() + 1.0
             voice.second(hub.statistics())
@@ -145,17 +150,22 @@ class _Voice:
         if self._json:
             self._line(event="end", **_as_dict(statistics))
             return
-        self._say(
-            f"{statistics.received} received = {statistics.forwarded} forwarded + {statistics.duplicates} "
-            f"duplicates + {sum(statistics.refused.values())} refused; {statistics.lost} lost before the hub, "
-            f"{statistics.repeated} repeated for joiners"
-        )
+        self._say(describe_hub(statistics))
 
     def _line(self, **fields: object) -> None:
         typer.echo(json.dumps({"time_utc_ns": time.time_ns(), **fields}))
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
+
+
+def describe_hub(statistics: "HubStatistics") -> str:
+    """What became of all messages, in one line."""
+    return (
+        f"{statistics.received} received = {statistics.forwarded} forwarded + {statistics.duplicates} "
+        f"duplicates + {sum(statistics.refused.values())} refused; {statistics.lost} lost before the hub, "
+        f"{statistics.repeated} repeated for joiners"
+    )
 
 
 def _as_dict(statistics: "HubStatistics") -> dict[str, Any]:

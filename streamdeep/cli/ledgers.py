@@ -15,6 +15,16 @@ def as_dict(ledger: Ledger) -> dict[str, Any]:
     return {**fields, "unaccounted": ledger.unaccounted}
 
 
+def describe_ledgers(ledgers: dict[str, Ledger]) -> str:
+    """How much came of the sound and how much was lost, over all streams, in one line."""
+    total = sum(ledgers.values(), Ledger())
+    n_streams = len(ledgers)
+    return (
+        f"{n_streams} {'stream' if n_streams == 1 else 'streams'}, {total.embeddings:,} embeddings; samples: "
+        f"{total.captured:,} captured, {sum(total.dropped.values()):,} dropped, {total.gap_samples:,} never captured"
+    )
+
+
 def show_ledger(console: Console, stream: str, ledger: Ledger) -> None:
     """Where every sample went, for people."""
     table = Table(box=box.SIMPLE_HEAD)

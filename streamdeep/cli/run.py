@@ -4,20 +4,25 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamdeep.audio.selection import parse_selection
 from streamdeep.cli.arrivals import Arrivals
 from streamdeep.cli.completion import gains, paces, sample_formats, sources
+from streamdeep.cli.ledgers import describe_ledgers
 from streamdeep.cli.recorded import recorder_for
 from streamdeep.cli.run_settings import RunSettings, settings_from
 from streamdeep.cli.run_voice import Voice
 from streamdeep.cli.site import Site
+from streamdeep.cli.supervisor import Supervisor
 from streamdeep.config import hop_frames_from_seconds, length_frames_from_seconds
 from streamdeep.errors import StreamdeepError
 from streamdeep.providers import ProviderName
+
+if TYPE_CHECKING:
+    from streamdeep.engine import Engine
 
 
 def register(app: typer.Typer) -> None:
@@ -223,6 +228,7 @@ def run_settings(read: Callable[[], RunSettings], *, reloadable: bool, as_json: 
     offline = settings.pace == "max"
     guard = Guard.load(settings.identity, settings.allow)
     with (
+        Supervisor() as supervisor,
         Publisher(
             settings.bind,
             insecure=settings.insecure,
@@ -244,6 +250,7 @@ def run_settings(read: Callable[[], RunSettings], *, reloadable: bool, as_json: 
             offline=offline,
             open_ended=settings.audio_in is not None,
             frames=settings.frames,
+            heartbeat=lambda: _tell(supervisor, engine),
         )
         site.start(engine)
         stop_on_signals(engine.stop)
@@ -273,6 +280,13 @@ def run_settings(read: Callable[[], RunSettings], *, reloadable: bool, as_json: 
         say.recorded(recorder.results())
     if failure is not None:
         raise failure
+
+
+def _tell(supervisor: Supervisor, engine: "Engine") -> None:
+    """Have whoever started us know how the engine is."""
+    if engine.stopping:
+        supervisor.stopping()
+    supervisor.alive(lambda: describe_ledgers(engine.ledgers()))
 
 
 def stop_on_signals(stop: Callable[[], object]) -> None:
