@@ -145,8 +145,9 @@ def read(path: Path, operators: frozenset[str], *, kind: str | None = None) -> O
             raise ModelError(f"{path} has {size >> 20} MiB; a model may have {MAX_BYTES >> 20}")
         content = path.read_bytes()
     except OSError as error:
+        what = "head" if kind == HEAD_KEY else "model"
         raise ModelError(
-            f"cannot read the model {path}: {error.strerror or error}; correct the path, or leave it out for the embedded one"
+            f"cannot read the {what} {path}: {error.strerror or error}; correct the path, or leave it out for the embedded one"
         ) from error
     return check(content, operators, str(path), kind=kind)
 

@@ -290,6 +290,23 @@ def test_an_engine_that_was_killed_ends_its_sounds(start, tmp_path, long):
     assert classifier.returncode == 0
 
 
+def test_who_waits_for_an_engine_that_does_not_run_is_told_how_to_start_one(start, tmp_path):
+    classifier = start("classify", "--connect", f"ipc://{tmp_path}/nobody")
+    told = classifier.stderr.readline()
+    classifier.terminate()
+    _, rest = classifier.communicate(timeout=10)
+    assert told.startswith(f"nothing yet from ipc://{tmp_path}/nobody")
+    assert "`streamdeep run mic`" in told
+    assert "nothing yet" not in rest  # once is enough
+    assert classifier.returncode == 0
+
+
+def test_a_head_that_is_not_there_is_called_a_head(command):
+    code, _, err = command("classify", "--head", "gone.onnx")
+    assert code == 65
+    assert err.startswith("streamdeep: cannot read the head gone.onnx: No such file")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -218,6 +218,7 @@ def _label(
             identity=settings.identity,
         ) as subscriber,
     ):
+        began_ns, heard = time.monotonic_ns(), engine is not None
         try:
             while not ended:
                 if stopping.asked:
@@ -228,11 +229,14 @@ def _label(
                 now_ns = time.monotonic_ns()
                 made = labeller.tick(now_ns)
                 if message is not None:
+                    heard = True
                     made += labeller.push(message, now_ns=now_ns)
                     stopped = isinstance(message, EventMessage) and message.event == "stop"
                     ended = stopped and (until_stop or engine is not None)
                 elif engine is not None and engine.ended:
                     break  # why is said at the end
+                elif not heard:
+                    notices.silence((now_ns - began_ns) / 1e9, subscriber.connections())
                 for one in made:
                     outlets.take(one)
                     notices.take(one)

@@ -1,10 +1,14 @@
-"""What ``streamdeep classify`` says of novelty on standard error: one line when something changes, and what to do."""
+"""What ``streamdeep classify`` says on standard error: one line when something changes, and what to do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from streamdeep.heads.rarity import rates
 from streamdeep.heads.settings import NoveltySettings
 from streamdeep.labelling.labeller import Labelled, Labeller
+from streamdeep.wire.trouble import ConnectionState
+
+PATIENCE_S = 3.0
+"""An engine that runs answers a joiner within a second."""
 
 
 class Notices:
@@ -24,6 +28,19 @@ class Notices:
         self._say = say
         self._drifting: set[str] = set()
         self._rate_looked_at = False
+        self._silence_told = False
+
+    def silence(self, waited_s: float, connections: Sequence[ConnectionState]) -> None:
+        """Nobody has said anything yet: after a while say so, once, and what to do."""
+        if waited_s < PATIENCE_S or self._silence_told:
+            return
+        self._silence_told = True
+        for one in connections:
+            reason = one.trouble or "connected, but no such stream"
+            self._say(
+                f"nothing yet from {one.endpoint} ({reason}); waiting. Is an engine running? "
+                "`streamdeep run mic` in another terminal starts one, `streamdeep classify mic` one of its own"
+            )
 
     def take(self, one: Labelled) -> None:
         """Say what a label brings that was not so before."""
