@@ -217,6 +217,19 @@ def _sounds(s: Script) -> None:
     s.label(5, "wren", more={"sounds": None})
 
 
+def _novelty_and_gain(s: Script) -> None:
+    """What later releases added: novelty in three kinds of message, and a gain; there, and there and nil."""
+    s.model(0, more={"novelty": {"probabilities": [0.5, 0.99], "quantiles": [1, 2.5]}})
+    s.embedding(0, header={"novelty": 0.75, "gain_db": 6.5})
+    s.embedding(1, header={"novelty": 12.5, "gain_db": -12})
+    s.embedding(2, header={"novelty": None, "gain_db": None})
+    told = {"novelty": 3.5, "novelty_rate": 0.004, "novel": True, "drifting": False}
+    s.label(0, "wren", more=told)
+    s.label(1, "wren", more=dict.fromkeys(told))
+    s.model(1, more={"novelty": None})
+    s.status(0, {"embedding": 2, "model": 1})
+
+
 def _same_host(s: Script) -> None:
     """From this machine, five seconds on the way: the age is told by the monotonic clock."""
     delay_ns = 5_000_000_000
@@ -252,4 +265,5 @@ _CASES = (
     _restart,
     _restart_seen_by_status,
     _sounds,
+    _novelty_and_gain,
 )
