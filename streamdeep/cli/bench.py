@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from streamdeep.cli.options import HopSeconds, ModelFile
 from streamdeep.errors import ConfigurationError
 from streamdeep.pages.document import refuse_unwritable, write_page
 
@@ -24,18 +25,12 @@ def register(app: typer.Typer) -> None:
 
 
 def bench(
-    model: Annotated[
-        Path | None,
-        typer.Option(envvar="STREAMDEEP_MODEL", help="Model file. [default: the embedded]"),
-    ] = None,
+    model: ModelFile = None,
     rate: Annotated[
         int | None, typer.Option(help="Rate of the sound in Hz. [default: the model's]")
     ] = None,
     channels: Annotated[int, typer.Option(help="Channels of the sound.")] = 1,
-    hop: Annotated[
-        float | None,
-        typer.Option("--hop-s", help="Seconds between segments. [default: the model's]"),
-    ] = None,
+    hop: HopSeconds = None,
     seconds: Annotated[float, typer.Option(help="Of sound in each measurement.")] = 10.0,
     streams: Annotated[
         str | None,

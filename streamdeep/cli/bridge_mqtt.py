@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from streamdeep.cli.bridge_options import AsJson, Connect, Only, Voice, addresses, stop_on_signals
+from streamdeep.cli.bridge_options import AsJson, Voice, stop_on_signals
+from streamdeep.cli.options import Connect, OnlyStreams, addresses
 from streamdeep.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def mqtt(
         ),
     ] = "mqtt://127.0.0.1:1883",
     connect: Connect = None,
-    stream: Only = None,
+    stream: OnlyStreams = None,
     password_file: Annotated[
         Path | None, typer.Option(help="Holds the password; mode 0600.")
     ] = None,

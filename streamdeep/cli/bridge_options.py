@@ -11,16 +11,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from streamdeep.wire.security import DEFAULT_ENDPOINT
-
-Connect = Annotated[
-    list[str] | None,
-    typer.Option(
-        envvar="STREAMDEEP_CONNECT",
-        help=f"Where an engine or a classifier publishes; repeatable. [default: {DEFAULT_ENDPOINT}]",
-    ),
-]
-Only = Annotated[list[str] | None, typer.Option("--stream", help="Only these streams.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Say what happens as JSON lines.")]
 
 Hosts = Annotated[
@@ -34,11 +24,6 @@ Insecure = Annotated[
     bool,
     typer.Option("--insecure", help="Allow a bind that other machines can reach, in clear text."),
 ]
-
-
-def addresses(connect: list[str] | None) -> list[str]:
-    """Where to listen to engines and classifiers."""
-    return connect or [DEFAULT_ENDPOINT]
 
 
 def stop_on_signals(stop: Callable[[], None]) -> None:

@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamdeep.cli.bridge_options import (
-    AsJson,
-    Connect,
-    Hosts,
-    Insecure,
-    Only,
-    TokenFile,
-    Voice,
-    addresses,
-    stop_on_signals,
-)
+from streamdeep.cli.bridge_options import AsJson, Hosts, Insecure, TokenFile, Voice, stop_on_signals
+from streamdeep.cli.options import Connect, OnlyStreams, addresses
 from streamdeep.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -28,7 +19,7 @@ if TYPE_CHECKING:
 def websocket(
     bind: Annotated[str, typer.Option(help="Where to serve.")] = "127.0.0.1:8080",
     connect: Connect = None,
-    stream: Only = None,
+    stream: OnlyStreams = None,
     token_file: TokenFile = None,
     host: Hosts = None,
     origin: Annotated[
@@ -64,7 +55,7 @@ def websocket(
 def prometheus(
     bind: Annotated[str, typer.Option(help="Where to serve /metrics.")] = "127.0.0.1:9400",
     connect: Connect = None,
-    stream: Only = None,
+    stream: OnlyStreams = None,
     token_file: TokenFile = None,
     host: Hosts = None,
     forget_after: Annotated[

@@ -20,13 +20,13 @@ from streamdeep.cli.classify_outlets import QUEUE, Outlets
 from streamdeep.cli.classify_screen import as_dict, table
 from streamdeep.cli.classify_settings import ClassifySettings, settings_from
 from streamdeep.cli.completion import gains, sources
+from streamdeep.cli.options import Connect, HeadFile, Identity, OnlyStreams
 from streamdeep.cli.own_engine import OwnEngine, engine_for, options_of
 from streamdeep.cli.stopping import Stopping
 from streamdeep.cli.supervisor import Supervisor
 from streamdeep.errors import ConfigurationError
 from streamdeep.labelling.labeller import Labelled, Labeller
 from streamdeep.wire.kinds import EventMessage
-from streamdeep.wire.security import DEFAULT_ENDPOINT
 from streamdeep.wire.subscriber import Subscriber
 
 _LOOK_S = 0.2
@@ -61,25 +61,10 @@ def classify(
             help="Of that engine: dB by which the sound is made louder, or auto. [default: 0]",
         ),
     ] = None,
-    head: Annotated[
-        Path | None,
-        typer.Option(envvar="STREAMDEEP_HEAD", help="Head file. [default: the embedded]"),
-    ] = None,
-    connect: Annotated[
-        list[str] | None,
-        typer.Option(
-            envvar="STREAMDEEP_CONNECT",
-            help=f"Where an engine publishes. Repeatable. [default: {DEFAULT_ENDPOINT}]",
-        ),
-    ] = None,
-    identity: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="STREAMDEEP_IDENTITY",
-            help="Our .key_secret, for an engine that encrypts: --connect ADDRESS?server-key=FILE.",
-        ),
-    ] = None,
-    stream: Annotated[list[str] | None, typer.Option(help="Only these streams.")] = None,
+    head: HeadFile = None,
+    connect: Connect = None,
+    identity: Identity = None,
+    stream: OnlyStreams = None,
     publish: Annotated[
         str | None, typer.Option(help="Publish labels here, like tcp://127.0.0.1:5758.")
     ] = None,

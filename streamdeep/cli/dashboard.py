@@ -6,17 +6,8 @@ from typing import Annotated
 
 import typer
 
-from streamdeep.cli.bridge_options import (
-    AsJson,
-    Connect,
-    Hosts,
-    Insecure,
-    Only,
-    TokenFile,
-    Voice,
-    addresses,
-    stop_on_signals,
-)
+from streamdeep.cli.bridge_options import AsJson, Hosts, Insecure, TokenFile, Voice, stop_on_signals
+from streamdeep.cli.options import Connect, HeadFile, Identity, OnlyStreams, addresses
 from streamdeep.errors import ConfigurationError
 
 
@@ -27,18 +18,9 @@ def register(app: typer.Typer) -> None:
 
 def dashboard(
     connect: Connect = None,
-    identity: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="STREAMDEEP_IDENTITY",
-            help="Our .key_secret, for an engine that encrypts: --connect ADDRESS?server-key=FILE.",
-        ),
-    ] = None,
-    stream: Only = None,
-    head: Annotated[
-        Path | None,
-        typer.Option(envvar="STREAMDEEP_HEAD", help="Head file. [default: the embedded]"),
-    ] = None,
+    identity: Identity = None,
+    stream: OnlyStreams = None,
+    head: HeadFile = None,
     model: Annotated[
         Path | None,
         typer.Option(

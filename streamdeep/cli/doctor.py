@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from streamdeep.cli.completion import sources
+from streamdeep.cli.options import HeadFile, ModelFile
 from streamdeep.cli.stopping import Stopping
 from streamdeep.doctor.finding import Finding
 from streamdeep.errors import StreamdeepError
@@ -37,14 +38,8 @@ def doctor(
             autocompletion=sources,
         ),
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(envvar="STREAMDEEP_MODEL", help="Model file. [default: the embedded]"),
-    ] = None,
-    head: Annotated[
-        Path | None,
-        typer.Option(envvar="STREAMDEEP_HEAD", help="Head file. [default: the embedded]"),
-    ] = None,
+    model: ModelFile = None,
+    head: HeadFile = None,
     connect: Annotated[
         str,
         typer.Option(envvar="STREAMDEEP_CONNECT", help="Where an engine publishes, or is to."),

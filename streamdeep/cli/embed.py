@@ -13,6 +13,7 @@ from rich.progress import track
 from streamdeep.audio.selection import EVERY_CHANNEL, Selection, parse_selection
 from streamdeep.cli.completion import gains
 from streamdeep.cli.embed_table import SUFFIXES, Table, refuse_unwritable, write_table
+from streamdeep.cli.options import HopSeconds, ModelFile
 from streamdeep.cli.sound_files import embeddings_of, sound_files
 from streamdeep.config import hop_frames_from_seconds
 from streamdeep.encoder.model import Model
@@ -39,14 +40,8 @@ def embed(
         Path | None,
         typer.Option(help="Draw a map, a dot an embedding, coloured by folder: .html or .png."),
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(envvar="STREAMDEEP_MODEL", help="Model file. [default: the embedded]"),
-    ] = None,
-    hop: Annotated[
-        float | None,
-        typer.Option("--hop-s", help="Seconds between segments. [default: the model's]"),
-    ] = None,
+    model: ModelFile = None,
+    hop: HopSeconds = None,
     select: Annotated[
         str | None,
         typer.Option(

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from streamdeep.cli.completion import gains, paces
+from streamdeep.cli.options import HopSeconds, ModelFile
 from streamdeep.cli.run import run_settings
 from streamdeep.cli.run_settings import settings_from
 from streamdeep.providers import ProviderName
@@ -21,10 +22,7 @@ def replay(
         Path,
         typer.Argument(help="A recording: its folder, a .sdrec file, or the place it lies in."),
     ],
-    model: Annotated[
-        Path | None,
-        typer.Option(envvar="STREAMDEEP_MODEL", help="Model file. [default: the embedded]"),
-    ] = None,
+    model: ModelFile = None,
     provider: Annotated[
         ProviderName | None, typer.Option(help="What runs the model. [default: cpu]")
     ] = None,
@@ -40,10 +38,7 @@ def replay(
             envvar="STREAMDEEP_STREAM", help="Name on the wire. [default: the recorded stream's]"
         ),
     ] = None,
-    hop: Annotated[
-        float | None,
-        typer.Option("--hop-s", help="Seconds between segments. [default: the model's]"),
-    ] = None,
+    hop: HopSeconds = None,
     early: Annotated[
         list[float] | None,
         typer.Option(

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from streamdeep.cli.classify_settings import settings_from
+from streamdeep.cli.options import HeadFile, HopSeconds, ModelFile
 from streamdeep.pages.document import refuse_unwritable, write_page
 
 if TYPE_CHECKING:
@@ -33,18 +34,9 @@ def report(
         Path | None,
         typer.Option(help="The page. [default: the recording's name, .html, here]"),
     ] = None,
-    head: Annotated[
-        Path | None,
-        typer.Option(envvar="STREAMDEEP_HEAD", help="Head file. [default: the embedded]"),
-    ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(envvar="STREAMDEEP_MODEL", help="Model file. [default: the embedded]"),
-    ] = None,
-    hop: Annotated[
-        float | None,
-        typer.Option("--hop-s", help="Seconds between segments. [default: the model's]"),
-    ] = None,
+    head: HeadFile = None,
+    model: ModelFile = None,
+    hop: HopSeconds = None,
     config: Annotated[
         Path | None,
         typer.Option(help="TOML file of `classify`: its head, and the table of how it decides."),

@@ -12,6 +12,7 @@ from streamdeep.audio.selection import parse_selection
 from streamdeep.cli.arrivals import Arrivals
 from streamdeep.cli.completion import gains, paces, sample_formats, sources
 from streamdeep.cli.ledgers import describe_ledgers
+from streamdeep.cli.options import HopSeconds, ModelFile
 from streamdeep.cli.recorded import recorder_for
 from streamdeep.cli.run_settings import RunSettings, settings_from
 from streamdeep.cli.run_voice import Voice
@@ -39,10 +40,7 @@ def run(
             autocompletion=sources,
         ),
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(envvar="STREAMDEEP_MODEL", help="Model file. [default: the embedded]"),
-    ] = None,
+    model: ModelFile = None,
     provider: Annotated[
         ProviderName | None, typer.Option(help="What runs the model. [default: cpu]")
     ] = None,
@@ -56,10 +54,7 @@ def run(
         str | None,
         typer.Option(envvar="STREAMDEEP_STREAM", help="Name on the wire. [default: host.source]"),
     ] = None,
-    hop: Annotated[
-        float | None,
-        typer.Option("--hop-s", help="Seconds between segments. [default: the model's]"),
-    ] = None,
+    hop: HopSeconds = None,
     early: Annotated[
         list[float] | None,
         typer.Option(

@@ -5,7 +5,6 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, Literal
 
@@ -13,6 +12,7 @@ import typer
 from rich.console import Console
 
 from streamdeep.cli.completion import sources
+from streamdeep.cli.options import Identity
 from streamdeep.errors import ConfigurationError, WireError
 
 DEFAULT_RATE_HZ = 44_100
@@ -33,13 +33,7 @@ def send(
     connect: Annotated[
         str, typer.Option(envvar="STREAMDEEP_AUDIO_IN", help="The engine's --audio-in.")
     ] = "tcp://127.0.0.1:5758",
-    identity: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="STREAMDEEP_IDENTITY",
-            help="Our .key_secret, for an engine that encrypts: --connect ADDRESS?server-key=FILE.",
-        ),
-    ] = None,
+    identity: Identity = None,
     stream: Annotated[
         str | None,
         typer.Option(envvar="STREAMDEEP_STREAM", help="Name on the wire. [default: host.source]"),

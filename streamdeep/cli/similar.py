@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from streamdeep.cli.options import ModelFile
 from streamdeep.errors import ConfigurationError, SourceError
 
 if TYPE_CHECKING:
@@ -60,10 +61,7 @@ def similar(
         ),
     ],
     count: Annotated[int, typer.Option("--n", min=1, max=10_000, help="How many.")] = 10,
-    model: Annotated[
-        Path | None,
-        typer.Option(envvar="STREAMDEEP_MODEL", help="Model file. [default: the embedded]"),
-    ] = None,
+    model: ModelFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line per sound.")] = False,
 ) -> None:
     """Find the segments most like a sound: exact, by the cosine between embeddings.

@@ -3,13 +3,13 @@
 import json
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from streamdeep.cli.options import Identity
 from streamdeep.wire.host import this_host
 from streamdeep.wire.kinds import Message, ModelMessage, StatusMessage
 from streamdeep.wire.security import DEFAULT_ENDPOINT
@@ -45,13 +45,7 @@ def streams(
         str, typer.Option(envvar="STREAMDEEP_CONNECT", help="An engine or a hub.")
     ] = DEFAULT_ENDPOINT,
     wait: Annotated[float, typer.Option("--wait-s", min=0.1, help="How long to listen.")] = 2.0,
-    identity: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="STREAMDEEP_IDENTITY",
-            help="Our .key_secret, if they encrypt: --connect ADDRESS?server-key=FILE.",
-        ),
-    ] = None,
+    identity: Identity = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line per stream.")] = False,
 ) -> None:
     """List the streams that an engine or a hub offers: model, rate, age.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
+from streamdeep.cli.options import Connect, Identity, OnlyStreams
 from streamdeep.cli.stopping import Stopping
 from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep.heads.settings import UNKNOWN
@@ -41,21 +42,9 @@ def teach(
     label: Annotated[
         list[str] | None, typer.Option("--class", help="A class to be taught live. Repeatable.")
     ] = None,
-    connect: Annotated[
-        list[str] | None,
-        typer.Option(
-            envvar="STREAMDEEP_CONNECT",
-            help=f"Where an engine publishes. Repeatable. [default: {DEFAULT_ENDPOINT}]",
-        ),
-    ] = None,
-    identity: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="STREAMDEEP_IDENTITY",
-            help="Our .key_secret, for an engine that encrypts: --connect ADDRESS?server-key=FILE.",
-        ),
-    ] = None,
-    stream: Annotated[list[str] | None, typer.Option(help="Only these streams.")] = None,
+    connect: Connect = None,
+    identity: Identity = None,
+    stream: OnlyStreams = None,
     last: Annotated[
         float, typer.Option("--last-s", min=0.1, help="How much of the past the key l names.")
     ] = 3.0,

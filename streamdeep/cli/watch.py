@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 
 from streamdeep.cli.keyboard import Keyboard
+from streamdeep.cli.options import Connect, Identity, OnlyStreams
 from streamdeep.cli.stopping import Stopping
 from streamdeep.cli.watch_screen import connection_line, plain_line, screen, summary, table
 from streamdeep.errors import WireError
@@ -34,21 +34,9 @@ def register(app: typer.Typer) -> None:
 
 
 def watch(
-    connect: Annotated[
-        list[str] | None,
-        typer.Option(
-            envvar="STREAMDEEP_CONNECT",
-            help=f"Where an engine or a classifier publishes. Repeatable. [default: {DEFAULT_ENDPOINT}]",
-        ),
-    ] = None,
-    identity: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="STREAMDEEP_IDENTITY",
-            help="Our .key_secret, for an engine that encrypts: --connect ADDRESS?server-key=FILE.",
-        ),
-    ] = None,
-    stream: Annotated[list[str] | None, typer.Option(help="Only these streams.")] = None,
+    connect: Connect = None,
+    identity: Identity = None,
+    stream: OnlyStreams = None,
     once: Annotated[
         bool, typer.Option("--once", help="Print one table of what there is, and end.")
     ] = False,
