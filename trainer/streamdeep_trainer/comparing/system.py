@@ -69,13 +69,11 @@ class Decided:
 
 @runtime_checkable
 class FeatureSystem(Protocol):
-    """Learns features from sound, never from labels.
+    """Learns features from sound, never from labels."""
 
-    Attributes:
-        name: what tables call it.
-    """
-
-    name: str
+    @property
+    def name(self) -> str:
+        """What tables call it."""
 
     def features(
         self, clips: Sequence[Clip], heard: NDArray[np.bool_], *, seed: int, run: Path
@@ -101,13 +99,11 @@ class FeatureSystem(Protocol):
 
 @runtime_checkable
 class DecidingSystem(Protocol):
-    """Learns with labels, and decides itself.
+    """Learns with labels, and decides itself."""
 
-    Attributes:
-        name: what tables call it.
-    """
-
-    name: str
+    @property
+    def name(self) -> str:
+        """What tables call it."""
 
     def decide(
         self, clips: Sequence[Clip], training: NDArray[np.bool_], *, seed: int, run: Path
