@@ -32,6 +32,7 @@ from streamdeep.cli.classify_settings import settings_from as classify_settings
 from streamdeep.cli.run_settings import settings_from as run_settings
 from streamdeep.wire import trouble
 from streamdeep_trainer import cli as trainer
+from streamdeep_trainer.comparing.spec import load_spec
 
 ENDPOINT = "tcp://127.0.0.1:5757"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -186,7 +187,9 @@ def test_a_configuration_is_one_that_is_read(fence, tmp_path):
     path = tmp_path / "x.toml"
     path.write_text(fence.text)
     keys = tomllib.loads(fence.text)
-    if "decision" in keys or "head" in keys:
+    if "system" in keys:
+        load_spec(path)
+    elif "decision" in keys or "head" in keys:
         classify_settings(path, {}, {}, ())
     else:
         run_settings(path, {} if "streams" in keys or "audio_in" in keys else {"source": "mic"})

@@ -19,7 +19,6 @@ REPORT = "compare.md"
 FIGURES = "compare.json"
 ACCURACIES = "accuracy.svg"
 COSTS = "cost.svg"
-_WORDS = ("system", "protocol", "classifier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,19 +130,21 @@ def table(standings: Sequence[Standing], spec: Spec) -> list[str]:
     return lines
 
 
-def as_table(outcome: Outcome) -> Table:
-    """The table for a terminal: what is most wanted; the report has the rest."""
-    shown = Table(title=f"{outcome.n_clips} clips, accuracy in %")
-    for column in ("system", "protocol", "classifier", "accuracy", "clips", "untrained", "p"):
-        shown.add_column(column, justify="left" if column in _WORDS else "right")
+def as_tables(outcome: Outcome) -> list[Table]:
+    """Tables for a terminal, one per protocol and classifier: what is most wanted; the report has the rest."""
+    groups: dict[str, Table] = {}
     for one in outcome.standings:
-        lead = one.lead
+        title = f"{one.protocol}, {one.classifier}: accuracy in % of {outcome.n_clips} clips"
+        if title not in groups:
+            groups[title] = Table(title=title, title_justify="left")
+            for column in ("system", "accuracy", "over clips", "untrained", "p"):
+                groups[title].add_column(column, justify="left" if column == "system" else "right")
         twin = ["", ""]
-        if lead is not None:
-            twin = [f"{100 * lead.untrained.accuracy:.1f}", f"{max(lead.p_values):.2g}"]
+        if one.lead is not None:
+            twin = [f"{100 * one.lead.untrained.accuracy:.1f}", f"{max(one.lead.p_values):.2g}"]
         accuracy, over_clips = f"{100 * one.scores.accuracy:.1f}", _span(one.scores.interval)
-        shown.add_row(one.name, one.protocol, one.classifier, accuracy, over_clips, *twin)
-    return shown
+        groups[title].add_row(one.name, accuracy, over_clips, *twin)
+    return list(groups.values())
 
 
 def cost_table(standings: Sequence[Standing]) -> list[str]:
