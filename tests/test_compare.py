@@ -136,6 +136,7 @@ def test_every_combination_of_values_is_a_row_under_every_protocol(tmp_path):
         ),
         ("seeds = [1, 1]\n" + SPEC.replace("seeds = [0, 1]", ""), "seeds names one twice"),
         ('protocols = ["clairvoyant"]\n' + SPEC, "protocols"),
+        ('[[system]]\nrecipe = "tiny.toml"\nvary = { "fit.epochs" = [2026-01-01] }', "no values"),
         ("", "nothing to compare"),
         ("[[system", "not valid TOML"),
     ],

@@ -108,7 +108,7 @@ def table(standings: Sequence[Standing], spec: Spec) -> list[str]:
     for one in standings:
         scores, lead = one.scores, one.lead
         lacking = len(spec.seeds) - len(one.seeds)
-        name = f"*{one.name}*" if one.picks else one.name
+        name = f"*{one.name}*" if one.picks else _escaped(one.name)
         cells = [
             f"{name} ({len(one.seeds)} of {len(spec.seeds)} seeds)" if lacking else name,
             one.classifier,
@@ -157,10 +157,14 @@ def cost_table(standings: Sequence[Standing]) -> list[str]:
     for name, cost in reversed(costs.items()):
         step = "" if cost.step_us is None else f"{cost.step_us:.0f}"
         lines.append(
-            f"| {name} | {cost.parameters:,} | {cost.macs_per_s / 1e6:.3g} M | {step} | "
+            f"| {_escaped(name)} | {cost.parameters:,} | {cost.macs_per_s / 1e6:.3g} M | {step} | "
             f"{'yes' if cost.streamable else 'no'} |"
         )
     return lines
+
+
+def _escaped(name: str) -> str:
+    return name.replace("|", "\\|")
 
 
 def _span(interval: tuple[float, float] | None) -> str:

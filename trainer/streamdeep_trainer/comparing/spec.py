@@ -4,6 +4,7 @@ Frozen records; unknown keys are errors. Not here: where data and results lie, w
 what the variants become (``rows``).
 """
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -43,6 +44,14 @@ class SystemSpec(Strict):
     )
     choosable: bool = True
     protocols: tuple[Protocol, ...] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _writable(self) -> Self:
+        try:
+            json.dumps([self.options, self.vary])
+        except TypeError as error:
+            raise ValueError("dates and times are no values") from error
+        return self
 
 
 class Spec(Strict):
