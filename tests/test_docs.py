@@ -186,7 +186,7 @@ def test_a_configuration_is_one_that_is_read(fence, tmp_path):
     path = tmp_path / "x.toml"
     path.write_text(fence.text)
     keys = tomllib.loads(fence.text)
-    if "decision" in keys or "head" in keys:
+    if {"decision", "head", "novelty"} & keys.keys():
         classify_settings(path, {}, {}, ())
     else:
         run_settings(path, {} if "streams" in keys or "audio_in" in keys else {"source": "mic"})
@@ -195,6 +195,11 @@ def test_a_configuration_is_one_that_is_read(fence, tmp_path):
 @pytest.mark.parametrize("fence", of("json"), ids=place)
 def test_json_is_json(fence):
     json.loads(fence.text)
+
+
+@pytest.mark.parametrize("fence", of("jsonl"), ids=place)
+def test_lines_of_json_are_lines_of_json(fence):
+    assert [json.loads(line) for line in fence.text.splitlines()]
 
 
 @pytest.mark.parametrize("fence", of("python"), ids=place)
