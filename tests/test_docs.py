@@ -189,7 +189,7 @@ def test_a_configuration_is_one_that_is_read(fence, tmp_path):
     keys = tomllib.loads(fence.text)
     if "system" in keys:
         load_spec(path)
-    elif "decision" in keys or "head" in keys:
+    elif {"decision", "head", "novelty"} & keys.keys():
         classify_settings(path, {}, {}, ())
     else:
         run_settings(path, {} if "streams" in keys or "audio_in" in keys else {"source": "mic"})
@@ -198,6 +198,11 @@ def test_a_configuration_is_one_that_is_read(fence, tmp_path):
 @pytest.mark.parametrize("fence", of("json"), ids=place)
 def test_json_is_json(fence):
     json.loads(fence.text)
+
+
+@pytest.mark.parametrize("fence", of("jsonl"), ids=place)
+def test_lines_of_json_are_lines_of_json(fence):
+    assert [json.loads(line) for line in fence.text.splitlines()]
 
 
 @pytest.mark.parametrize("fence", of("python"), ids=place)

@@ -4,7 +4,7 @@ topics       topic and stream names
 kinds        the kinds of message, as typed records
 audiokinds   the kinds that carry sound to an engine, and its answers
 schema       checks on single untrusted values
-layout       which keys each kind has
+layout       which keys each kind has; embeddinglayout, labellayout, modellayout: those of the larger ones
 audiolayout  the keys of sound on its way to an engine
 framekinds   the kind that carries frames, for those who draw them
 framelayout  its keys

@@ -27,8 +27,8 @@ from streamdeep.wire.kinds import (
     StatusMessage,
     topic_of,
 )
-from streamdeep.wire.layout import TEXT_MOST, VERSION, check_version, from_maps, to_maps
-from streamdeep.wire.schema import Fields
+from streamdeep.wire.layout import VERSION, check_version, from_maps, to_maps
+from streamdeep.wire.schema import TEXT_MOST, Fields
 from streamdeep.wire.topics import RAW_KINDS, parse_topic, stream_name, take_apart
 
 __all__ = [

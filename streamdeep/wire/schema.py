@@ -7,13 +7,18 @@ message.
 """
 
 import math
+import re
 from collections.abc import Mapping
+from typing import Final
 
 from streamdeep.errors import MessageError
 from streamdeep.wire.topics import is_name
 
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
+TEXT_MOST: Final = 32_768
+"""Characters of the longest text of all, a front-end's configuration."""
+_WORD = re.compile(r"[a-z][a-z_]{0,31}")
 
 
 def _shown(value: object) -> str:
@@ -94,6 +99,13 @@ class Fields:
         value = self._values.get(key)
         if type(value) is not str or not is_name(value):
             raise self.error(key, "a name [a-z0-9][a-z0-9_.-]{0,63}")
+        return value
+
+    def word(self, key: str) -> str:
+        """A text that says one of several things, of which later versions may know more."""
+        value = self.text(key, longest=32)
+        if not _WORD.fullmatch(value):
+            raise self.error(key, "a word [a-z][a-z_]*")
         return value
 
     def binary(self, key: str, *, n_bytes: int) -> bytes:
