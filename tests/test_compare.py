@@ -630,6 +630,19 @@ def test_a_bar_within_a_bar_is_no_error(monkeypatch, capsys):
 
 
 @pytest.mark.system
+def test_the_quick_comparison_of_the_docs_runs_as_it_stands(tmp_path, tones, tell):
+    path = ROOT / "trainer" / "recipes" / "compare-quick.toml"
+    code, out, _ = tell(path, "--data", tones, "--out", tmp_path / "out", "--json")
+    assert code == 0
+    told = json.loads(out)["standings"]
+    names = ["esc10-quick, readout final", "esc10-quick, readout pooled", "pooled-logmel", CHOSEN]
+    assert [one["name"] for one in told] == names
+    assert told[0]["cost"]["macs_per_s"] == pytest.approx(
+        3 * 64 * (128 + 64) * 25 + 64 * 512 * 25 / 124
+    )
+
+
+@pytest.mark.system
 def test_several_processes_find_what_one_does(tmp_path, compared):
     plan, _ = compared
     again = replace(plan, out=tmp_path / "out", jobs=2)
