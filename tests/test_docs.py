@@ -444,5 +444,8 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tm
         loaded = loads.findall(page.read_text(encoding="utf-8"))
         assert loaded
         assert [address for address in loaded if "//" in address] == [], page
+        here = [address for address in loaded if not address.startswith("data:")]
+        missing = [one for one in here if not (page.parent / one.split("?")[0]).exists()]
+        assert missing == [] or page.name == "404.html", page
     sheets = [path.read_text() for path in (tmp_path / "site").rglob("*.css")]
     assert not any(re.search(r"url\(['\"]?(https?:)?//", text) for text in sheets)
