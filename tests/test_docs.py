@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -271,6 +272,7 @@ def test_every_trouble_that_is_told_is_explained():
 # --- commands run, a sound file is the microphone --------------------------------------------------------------
 
 PLAYED_S = 6
+BEGINS_S = 60.0
 
 
 def noises(folder):
@@ -290,10 +292,18 @@ def noises(folder):
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sandbox")
-    noises(folder)
-    (folder / "trainer").symlink_to(ROOT / "trainer")
-    return folder
+    """A page to its folder: what one of its blocks makes, the next may use; other pages' work is not there."""
+    heard = tmp_path_factory.mktemp("heard")
+    noises(heard)
+
+    @cache
+    def of_page(page):
+        folder = tmp_path_factory.mktemp(Path(page).stem)
+        for path in (*heard.iterdir(), ROOT / "trainer"):
+            (folder / path.name).symlink_to(path)
+        return folder
+
+    return of_page
 
 
 class Session:
@@ -345,7 +355,7 @@ class Session:
         self.going_on.append((words, process))
         goes_on = words[0] == "streamdeep" and words[1] in SERVERS
         if goes_on and not {"--once", "--count", "--remove"}.intersection(words):
-            select.select([process.stdout], [], [], 4.0)  # it says something, or is silent
+            select.select([process.stdout], [], [], BEGINS_S)  # it says something, or ends
         else:
             self.finish(words, process, 180)
 
@@ -376,7 +386,7 @@ RUNNABLE = [fence for fence in SHELL if fence.runs]
 @pytest.mark.system
 @pytest.mark.parametrize("fence", RUNNABLE, ids=place)
 def test_the_commands_of_a_block_run(fence, sandbox):
-    session = Session(sandbox)
+    session = Session(sandbox(fence.page))
     try:
         first = fence.commands()[0]
         if (
@@ -397,7 +407,7 @@ def test_the_commands_of_a_block_run(fence, sandbox):
     "fence", [fence for fence in of("python") if fence not in SUBSCRIBE], ids=place
 )
 def test_python_on_other_pages_runs_beside_an_engine(fence, sandbox):
-    session = Session(sandbox)
+    session = Session(sandbox(fence.page))
     try:
         session.do(["streamdeep", "run", "street.flac"])
         process = subprocess.Popen(
