@@ -11,6 +11,7 @@ import typer
 
 from streamdeep.errors import ConfigurationError, StreamdeepError
 from streamdeep_trainer import (
+    compare_command,
     evaluate_commands,
     live_command,
     model_commands,
@@ -40,6 +41,7 @@ for commands in (
     spectrogram_commands,
     table_commands,
     tune_command,
+    compare_command,
 ):
     commands.register(app)
 

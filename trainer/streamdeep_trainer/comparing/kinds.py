@@ -1,0 +1,119 @@
+"""Which systems a comparison can name, and what makes each: one entry per kind.
+
+A new kind is a class beside ``encoder`` and ``pooled``, and an entry here. What an entry needs is imported when it is
+made, so that a comparison loads only what it compares.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from streamdeep.config import Strict, describe
+from streamdeep.errors import ConfigurationError
+from streamdeep_trainer.comparing.spectra import Spectra
+from streamdeep_trainer.comparing.system import DecidingSystem, FeatureSystem
+from streamdeep_trainer.config import Recipe
+
+System = FeatureSystem | DecidingSystem
+
+_Options = TypeVar("_Options", bound=Strict)
+
+
+class NoOptions(Strict):
+    """Of kinds that a recipe says all about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[_Options]):
+    """What a system is made of.
+
+    Attributes:
+        name: what tables call it.
+        recipe: with its changes; None if none was given.
+        options: of its kind.
+        spectra: of all clips, by front-end.
+    """
+
+    name: str
+    recipe: Recipe | None
+    options: _Options
+    spectra: Spectra
+
+    @property
+    def given_recipe(self) -> Recipe:
+        """The recipe.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        if self.recipe is None:
+            raise ConfigurationError(
+                f'the system {self.name!r} needs a recipe; write recipe = "esc10.toml"'
+            )
+        return self.recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[_Options]):
+    """One kind of system.
+
+    Attributes:
+        make: a system of it; ConfigurationError if it cannot be.
+        options: the record of its options.
+    """
+
+    make: Callable[[Request[_Options]], System]
+    options: type[_Options]
+
+    def system(
+        self, name: str, recipe: Recipe | None, options: dict[str, Any], spectra: Spectra
+    ) -> System:
+        """A system of this kind.
+
+        Raises:
+            ConfigurationError: wrong options, or it cannot be.
+        """
+        try:
+            checked = self.options.model_validate(options)
+        except ValidationError as error:
+            raise ConfigurationError(f"options of {name!r}: {describe(error)}") from error
+        return self.make(Request(name, recipe, checked, spectra))
+
+
+def _encoder(request: Request[NoOptions]) -> FeatureSystem:
+    from streamdeep_trainer.checkpoint import shape_of
+    from streamdeep_trainer.comparing.encoder import EncoderSystem
+
+    recipe = request.given_recipe
+    if recipe.views:
+        raise ConfigurationError(
+            f"the system {request.name!r} has several views; take [[views]] out of its recipe"
+        )
+    shape_of(recipe)
+    return EncoderSystem(request.name, recipe, request.spectra)
+
+
+def _pooled_logmel(request: Request[NoOptions]) -> FeatureSystem:
+    from streamdeep_trainer.comparing.pooled import PooledLogmelSystem
+
+    return PooledLogmelSystem(request.name, request.given_recipe, request.spectra)
+
+
+KINDS: dict[str, Kind[Any]] = {
+    "encoder": Kind(_encoder, NoOptions),
+    "pooled-logmel": Kind(_pooled_logmel, NoOptions),
+}
+"""By the name that a comparison's file gives."""
+
+
+def kind_of(name: str) -> Kind[Any]:
+    """By name.
+
+    Raises:
+        ConfigurationError: there is none such.
+    """
+    if name not in KINDS:
+        raise ConfigurationError(f"there is no kind {name!r}; choose {', '.join(KINDS)}")
+    return KINDS[name]
