@@ -6,12 +6,14 @@ made, so that a comparison loads only what it compares.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from streamdeep.config import Strict, describe
 from streamdeep.errors import ConfigurationError
+from streamdeep_trainer.baselines.settings import FrameMlpSettings, SegmentCnnSettings
 from streamdeep_trainer.comparing.spectra import Spectra
 from streamdeep_trainer.comparing.system import DecidingSystem, FeatureSystem
 from streamdeep_trainer.config import Recipe
@@ -101,9 +103,27 @@ def _pooled_logmel(request: Request[NoOptions]) -> FeatureSystem:
     return PooledLogmelSystem(request.name, request.given_recipe, request.spectra)
 
 
+def _frame_mlp(request: Request[FrameMlpSettings]) -> DecidingSystem:
+    from streamdeep_trainer.baselines.frame_mlp import learn
+    from streamdeep_trainer.comparing.deciding import FramesSystem
+
+    learn_so = partial(learn, request.options)
+    return FramesSystem(request.name, request.given_recipe, request.spectra, learn_so)
+
+
+def _segment_cnn(request: Request[SegmentCnnSettings]) -> DecidingSystem:
+    from streamdeep_trainer.baselines.segment_cnn import learn
+    from streamdeep_trainer.comparing.deciding import FramesSystem
+
+    learn_so = partial(learn, request.options)
+    return FramesSystem(request.name, request.given_recipe, request.spectra, learn_so)
+
+
 KINDS: dict[str, Kind[Any]] = {
     "encoder": Kind(_encoder, NoOptions),
     "pooled-logmel": Kind(_pooled_logmel, NoOptions),
+    "dcase2017-mlp": Kind(_frame_mlp, FrameMlpSettings),
+    "piczak-cnn": Kind(_segment_cnn, SegmentCnnSettings),
 }
 """By the name that a comparison's file gives."""
 
