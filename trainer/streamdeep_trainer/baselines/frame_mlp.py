@@ -39,7 +39,8 @@ def with_neighbours(frames: NDArray[np.float32], context_frames: int) -> NDArray
     """
     before = (context_frames - 1) // 2
     places = np.arange(len(frames))[:, None] + np.arange(context_frames) - before
-    return frames[places.clip(0, len(frames) - 1)].reshape(len(frames), -1)
+    found = frames[places.clip(0, len(frames) - 1)]
+    return np.asarray(found.reshape(len(frames), -1))
 
 
 def draw_validation(
@@ -91,7 +92,7 @@ class FrameMlp:
         """``(time, bands)`` of one clip to ``(classes,)``, the share of its frames that is given each class."""
         likely = probabilities(self.network, self.inputs(decibels))
         votes = np.bincount(likely.argmax(axis=1), minlength=likely.shape[1])
-        return votes / votes.sum()
+        return np.asarray(votes / votes.sum())
 
 
 def learn(

@@ -49,7 +49,7 @@ def teach_epoch(
     """
     network.train()
     total = 0.0
-    for rows in torch.randperm(len(inputs)).split(batch_size):
+    for rows in torch.split(torch.randperm(len(inputs)), batch_size):
         optimiser.zero_grad()
         loss = nn.functional.cross_entropy(network(inputs[rows]), targets[rows])
         loss.backward()  # type: ignore[no-untyped-call]
@@ -62,7 +62,7 @@ def probabilities(network: nn.Module, inputs: Tensor) -> NDArray[np.float64]:
     """``(rows, ...)`` to ``(rows, classes)``, without dropout."""
     network.eval()
     with torch.no_grad():
-        parts = [network(some).double().softmax(dim=1) for some in inputs.split(_AT_ONCE)]
+        parts = [network(some).double().softmax(dim=1) for some in torch.split(inputs, _AT_ONCE)]
     found: NDArray[np.float64] = torch.cat(parts).numpy()
     return found
 

@@ -107,7 +107,8 @@ class SegmentCnn:
     def answer(self, decibels: NDArray[np.float32]) -> NDArray[np.float64]:
         """``(time, bands)`` of one clip to ``(classes,)``: the mean of its segments' probabilities."""
         segments = _standard(segments_of(decibels, self.settings), self.mean, self.deviation)
-        return probabilities(self.network, segments).mean(axis=0)
+        mean: NDArray[np.float64] = probabilities(self.network, segments).mean(axis=0)
+        return mean
 
 
 def learn(

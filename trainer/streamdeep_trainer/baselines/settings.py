@@ -4,7 +4,7 @@ The defaults are the papers', except where a comment says else. What they mean i
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -93,18 +93,18 @@ class DcganSettings(Strict):
     """Of ``dcgan``.
 
     Attributes:
-        side: of the square pictures that segments become: 16 times a power of two.
+        side: of the square pictures that segments become.
         channels: of the discriminator's first layer; every further one has twice as many.
         noise: length of what the generator is given.
-        epochs: of training.
+        epochs: of training; with none the weights stay as they were drawn.
         batch_size: pictures per step.
         learning_rate: Adam's, with a first moment of 0.5.
     """
 
-    side: Annotated[int, Field(ge=16, le=256, multiple_of=16)] = 64
+    side: Literal[16, 32, 64, 128] = 64
     channels: Annotated[int, Field(ge=1, le=256)] = 16
     noise: Count = 100
-    epochs: Count = 30
+    epochs: Annotated[int, Field(ge=0, le=100_000)] = 30
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 64
     learning_rate: Rate = 2e-4
 
@@ -123,15 +123,16 @@ class ForeignSettings(Strict):
     """Of ``foreign``.
 
     Attributes:
-        file: an ONNX network from samples to vectors; where, from the folder in which the command is called.
-        sample_rate_hz: that it wants.
+        file: an ONNX network; where, from the folder in which the command is called.
+        sample_rate_hz: that it wants, if it takes samples. Where a recipe is given it takes frames, and these three
+            are the recipe's.
         segment_s: of sound for one vector.
         hop_s: between segments.
         output: name of its output; may be left out where there is one.
     """
 
     file: Path
-    sample_rate_hz: Annotated[int, Field(ge=1000, le=768_000)]
+    sample_rate_hz: Annotated[int, Field(ge=1000, le=768_000)] = 22050
     segment_s: Annotated[float, Field(gt=0.0, le=600.0)] = 5.0
     hop_s: Annotated[float, Field(gt=0.0, le=600.0)] = 5.0
     output: str | None = None

@@ -62,7 +62,7 @@ class FramesSystem:
             SourceError: a clip cannot be read.
         """
         frames = decibels_of(clips, self.recipe, self.spectra)
-        taught = np.flatnonzero(training)
+        taught = [int(row) for row in np.flatnonzero(training)]
         names = tuple(sorted({str(clips[row].label) for row in taught}))
         labels = np.array([names.index(str(clips[row].label)) for row in taught], dtype=np.int64)
         learnt = self.learn([frames[row] for row in taught], labels, seed)

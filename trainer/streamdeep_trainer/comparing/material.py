@@ -23,12 +23,14 @@ class Material:
         segments: ``(time, features)`` float32 in [-1, 1] each, in the order of the clips.
         clip_rows: ``(segments,)`` int64, each one's clip.
         heard: ``(segments,)`` bool, which may be learnt from.
-        segments_per_s: of sound, where they follow each other without overlap.
+        frames_per_s: of sound.
+        segments_per_s: likewise, where they follow each other without overlap.
     """
 
     segments: list[NDArray[np.float32]]
     clip_rows: NDArray[np.int64]
     heard: NDArray[np.bool_]
+    frames_per_s: float
     segments_per_s: float
 
     @property
@@ -69,7 +71,8 @@ def material_of(
             rows.append(row)
     clip_rows = np.array(rows, dtype=np.int64)
     frames_per_s = made.frontend.sample_rate_hz / made.frontend.hop_samples
-    return Material(segments, clip_rows, heard[clip_rows], frames_per_s / segment.length_frames)
+    segments_per_s = frames_per_s / segment.length_frames
+    return Material(segments, clip_rows, heard[clip_rows], frames_per_s, segments_per_s)
 
 
 def _of(clips: Sequence[Clip], recipe: Recipe, spectra: Spectra) -> Spectrograms:
