@@ -113,10 +113,10 @@ class ModelFileSettings(Strict):
     """Of a model file that is used as it is.
 
     Attributes:
-        file: where it lies, from the folder in which the command is called.
+        file: where it lies, from the folder in which the command is called; the embedded model if not given.
     """
 
-    file: Path
+    file: Path | None = None
 
 
 class ForeignSettings(Strict):

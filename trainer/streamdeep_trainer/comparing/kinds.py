@@ -140,9 +140,11 @@ def _dcgan(request: Request[DcganSettings]) -> FeatureSystem:
 
 
 def _model_file(request: Request[ModelFileSettings]) -> FeatureSystem:
+    from streamdeep.encoder.model import default_model_path
     from streamdeep_trainer.comparing.given import ModelFileSystem
 
-    return ModelFileSystem(request.name, _existing(request.options.file))
+    file = request.options.file or default_model_path()
+    return ModelFileSystem(request.name, _existing(file))
 
 
 def _foreign(request: Request[ForeignSettings]) -> FeatureSystem:
