@@ -46,7 +46,7 @@ lint: .venv/.develop
 	$(BIN)/lint-imports
 
 test: .venv/.develop
-	$(BIN)/python -m pytest -m "not system"
+	$(BIN)/python -m pytest -m "not system" --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test-system: .venv/.develop
 	$(BIN)/python -m pytest -m system

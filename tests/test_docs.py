@@ -32,6 +32,7 @@ from streamdeep.cli.classify_settings import settings_from as classify_settings
 from streamdeep.cli.run_settings import settings_from as run_settings
 from streamdeep.wire import trouble
 from streamdeep_trainer import cli as trainer
+from streamdeep_trainer.comparing.spec import load_spec
 
 ENDPOINT = "tcp://127.0.0.1:5757"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -186,7 +187,9 @@ def test_a_configuration_is_one_that_is_read(fence, tmp_path):
     path = tmp_path / "x.toml"
     path.write_text(fence.text)
     keys = tomllib.loads(fence.text)
-    if "decision" in keys or "head" in keys:
+    if "system" in keys:
+        load_spec(path)
+    elif {"decision", "head", "novelty"} & keys.keys():
         classify_settings(path, {}, {}, ())
     else:
         run_settings(path, {} if "streams" in keys or "audio_in" in keys else {"source": "mic"})
@@ -195,6 +198,11 @@ def test_a_configuration_is_one_that_is_read(fence, tmp_path):
 @pytest.mark.parametrize("fence", of("json"), ids=place)
 def test_json_is_json(fence):
     json.loads(fence.text)
+
+
+@pytest.mark.parametrize("fence", of("jsonl"), ids=place)
+def test_lines_of_json_are_lines_of_json(fence):
+    assert [json.loads(line) for line in fence.text.splitlines()]
 
 
 @pytest.mark.parametrize("fence", of("python"), ids=place)

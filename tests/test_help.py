@@ -106,7 +106,7 @@ def completed(line):
 
 
 def test_commands_options_and_values_are_completed():
-    assert completed("streamdeep re") == ["record", "replay", "recordings"]
+    assert completed("streamdeep re") == ["record", "replay", "recordings", "report"]
     assert "--gain-db" in completed("streamdeep classify --")
     assert completed("streamdeep run --pace ") == ["realtime", "max"]
     assert completed("streamdeep doctor m") == ["mic"]

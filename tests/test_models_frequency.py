@@ -186,7 +186,6 @@ FT_OPTIONS = [
 @pytest.mark.parametrize(
     ("make", "changes"),
     [*((f_rae, changes) for changes in F_OPTIONS), *((ft_rae, changes) for changes in FT_OPTIONS)],
-    ids=str,
 )
 def test_every_option_learns(make, changes, cell):
     net, rows = make(cell=cell, dropout=0.0, **changes).train(), frames(4)

@@ -151,6 +151,7 @@ def test_hub_and_classifier_are_ready_alive_and_stop(manager, arguments):
 def running(heartbeat):
     """An engine in a thread that is fed as much sound as one writes."""
     reader, writer = os.pipe()
+    os.write(writer, bytes(2))  # an input without a single sample is an error
     with Publisher("tcp://127.0.0.1:*") as publisher:
         engine = Engine(tiny_model(), publisher, heartbeat=heartbeat)
         source = PcmSource(

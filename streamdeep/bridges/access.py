@@ -5,6 +5,7 @@ site's own host, though the name may meanwhile resolve to us (DNS rebinding), or
 must be ones that we know. Not here: the servers.
 """
 
+import errno
 import hmac
 import ipaddress
 import re
@@ -45,6 +46,10 @@ class Bind:
         try:
             listener = socket.create_server((self.host, self.port), family=family, backlog=128)
         except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise BindError(
+                    f"{self} is in use: stop the program that has it, or choose another --bind"
+                ) from error
             raise BindError(f"cannot listen on {self}: {error.strerror or error}") from error
         return listener, Bind(self.host, listener.getsockname()[1])
 

@@ -170,6 +170,8 @@ def classify(
             else:
                 shown = settings.connect if engine is None else ("its own engine",)
                 _show(labels, outlets.labeller, shown)
+        if engine is not None:
+            engine.finish()
 
 
 def _label(

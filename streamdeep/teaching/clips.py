@@ -31,7 +31,9 @@ def class_folders(folder: Path) -> list[tuple[Path, Meaning]]:
             path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
         )
     except OSError as error:
-        raise SourceError(f"cannot read the folder {folder}: {error.strerror or error}") from error
+        raise SourceError(
+            f"cannot read the folder {folder}: {error.strerror or error}; it needs a sub-folder of clips for each class"
+        ) from error
     if not found:
         raise SourceError(f"{folder} has no sub-folders; each class needs one, full of its sounds")
     names = {path.name for path in found}

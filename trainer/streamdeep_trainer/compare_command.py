@@ -51,11 +51,10 @@ def compare(
     Example: streamdeep-train compare trainer/recipes/compare-quick.toml --data ESC-10 --out runs/compared
     """
     from rich.console import Console
-    from rich.markdown import Markdown
 
     from streamdeep_trainer.comparing.compare import Plan
     from streamdeep_trainer.comparing.compare import compare as run_all
-    from streamdeep_trainer.comparing.report import FIGURES, REPORT, as_markdown
+    from streamdeep_trainer.comparing.report import FIGURES, REPORT, as_tables
 
     check_writable(out / REPORT)
     skipped = Skipped()
@@ -70,7 +69,7 @@ def compare(
         about = {"report": str(out / REPORT), "figures": str(out / FIGURES)}
         typer.echo(json.dumps(outcome.as_json() | about | {"skipped": skipped.clips}))
     else:
-        Console().print(Markdown(as_markdown(outcome)))
+        Console().print(*as_tables(outcome), sep="\n")
         typer.echo(f"report: {out / REPORT}")
     if outcome.failed:
         raise typer.Exit(StreamdeepError.exit_code)

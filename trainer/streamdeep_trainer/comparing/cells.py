@@ -89,7 +89,7 @@ def cell_of(row: Row, seed: int, clips: Sequence[Clip], spec: Spec) -> Cell:
         ],
         "versions": versions(),
     }
-    text = json.dumps(decisive, sort_keys=True, default=str)
+    text = json.dumps(decisive, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     return Cell(row, seed, tuple(clips), classifiers, tuple(sorted(spec.c_grid)), digest)
 

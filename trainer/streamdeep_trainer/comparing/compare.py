@@ -82,6 +82,7 @@ def compare(
         _refuse_unfit(usable, spec)  # of some classes too little may be left
         cells = _cells(rows, usable, spec)
         failed = _work(cells, store, plan.jobs, tell)
+        shutil.rmtree(plan.out / "running", ignore_errors=True)
         finished = [(cell, *store.read(cell)) for cell in cells if store.has(cell)]
         outcome = Outcome(
             spec=spec,

@@ -57,6 +57,12 @@ def difference_interval(
     return float(low), float(high)
 
 
+def noise(share: float, n_clips: int) -> float:
+    """Half the width of Wilson's 95 % interval (1927) of a share of so many clips."""
+    low, high = binomtest(round(share * n_clips), n_clips).proportion_ci(0.95, method="wilson")
+    return float(high - low) / 2.0
+
+
 def seed_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """95 % interval of the mean over seeds, by Student's t; None of fewer than two."""
     if len(values) < 2:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_LINES = 60
+_TOP = 101.0
 _COLOURS = {"transductive": "C0", "inductive": "C1"}
 
 
@@ -55,6 +56,7 @@ def draw_accuracies(path: Path, standings: Sequence[Standing]) -> None:
         range(len(standings)), [f"{one.name}, {one.classifier}" for one in standings], fontsize=8
     )
     axes.set_ylim(len(standings) - 0.4, -0.6)
+    axes.set_xlim(right=min(axes.get_xlim()[1], _TOP))
     axes.grid(axis="x", color="0.9")
     axes.set_xlabel("accuracy in %, with the 95 % interval over clips")
     for protocol in dict.fromkeys(one.protocol for one in standings):
@@ -66,25 +68,35 @@ def draw_accuracies(path: Path, standings: Sequence[Standing]) -> None:
 
 
 def draw_costs(path: Path, standings: Sequence[Standing]) -> None:
-    """Accuracy over multiplications per second of sound; what does not stream is a cross."""
+    """Accuracy over multiplications per second of sound; what does not stream is a cross. Numbers stand for names."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    numbers = {
+        name: number for number, name in enumerate(dict.fromkeys(o.name for o in standings), 1)
+    }
+    figure = Figure(figsize=(8.0, max(4.0, 1.0 + 0.16 * len(numbers))), layout="constrained")
     axes = figure.add_subplot()
     for one in standings:
         assert one.cost is not None
-        x, y = max(one.cost.macs_per_s / 1e6, 1e-4), 100 * one.scores.accuracy
-        axes.plot(x, y, "o" if one.cost.streamable else "x", color=_COLOURS[one.protocol])
-        axes.annotate(one.name, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7)
+        place = (max(one.cost.macs_per_s / 1e6, 1e-4), 100 * one.scores.accuracy)
+        marker = "o" if one.cost.streamable else "x"
+        axes.plot(*place, marker, color=_COLOURS[one.protocol])
+        axes.annotate(
+            str(numbers[one.name]), place, xytext=(5, 3), textcoords="offset points", fontsize=8
+        )
     axes.set_xscale("log")
-    axes.margins(x=0.25)
+    axes.margins(x=0.15, y=0.15)
+    axes.set_ylim(top=min(axes.get_ylim()[1], _TOP))
     axes.grid(color="0.9")
     axes.set_xlabel("million multiplications per second of sound")
     axes.set_ylabel("accuracy in %")
     for protocol in dict.fromkeys(one.protocol for one in standings):
-        axes.plot([], [], "o", color=_COLOURS[protocol], label=f"{protocol}, streams")
-        axes.plot([], [], "x", color=_COLOURS[protocol], label=f"{protocol}, does not")
-    axes.legend(fontsize=8)
+        axes.plot([], [], "s", color=_COLOURS[protocol], label=protocol)
+    axes.plot([], [], "o", color="0.35", label="streams")
+    axes.plot([], [], "x", color="0.35", label="does not stream")
+    for name, number in numbers.items():
+        axes.plot([], [], " ", label=f"{number}: {name}")
+    figure.legend(loc="outside right upper", fontsize=7, frameon=False)
     _save(figure, path)
 
 

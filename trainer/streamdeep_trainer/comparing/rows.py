@@ -66,11 +66,11 @@ def rows_of(spec: Spec, path: Path, spectra: Spectra) -> list[Row]:
     for number, wanted in enumerate(spec.system, start=1):
         try:
             for one in _variants(wanted, path, spectra):
-                # who learns with labels hears no others: one protocol is all there is
-                protocols: tuple[Protocol, ...] = (
-                    ("inductive",) if isinstance(one[-1], DecidingSystem) else spec.protocols
-                )
                 name, recipe, options, system = one
+                protocols = wanted.protocols or spec.protocols
+                if isinstance(system, DecidingSystem):
+                    # who learns with labels hears the training folds alone: there is one protocol
+                    protocols = ("inductive",)
                 found += [
                     Row(name, wanted.kind, protocol, recipe, options, wanted.choosable, system)
                     for protocol in protocols
