@@ -61,7 +61,7 @@ def segments_of(decibels: NDArray[np.float32], settings: SegmentCnnSettings) -> 
     relative = decibels - decibels.max()
     lacking = settings.segment_frames - len(relative)
     if lacking > 0:
-        silence = np.full((lacking, relative.shape[1]), relative.min(), np.float32)
+        silence = np.full((lacking, relative.shape[1]), settings.floor_db, np.float32)
         relative = np.concatenate((relative, silence))
     starts = range(0, len(relative) - settings.segment_frames + 1, settings.hop_frames)
     cut = np.stack([relative[start : start + settings.segment_frames] for start in starts])

@@ -75,10 +75,6 @@ def cell_of(row: Row, seed: int, clips: Sequence[Clip], spec: Spec) -> Cell:
         "kind": row.kind,
         "recipe": recipe,
         "options": dict(row.options),
-        "files": [
-            hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in (row.system.files if isinstance(row.system, FromFiles) else ())
-        ],
         "protocol": row.protocol,
         "seed": seed,
         "inner": row.choosable,
@@ -89,6 +85,9 @@ def cell_of(row: Row, seed: int, clips: Sequence[Clip], spec: Spec) -> Cell:
         ],
         "versions": versions(),
     }
+    files = row.system.files if isinstance(row.system, FromFiles) else ()
+    if files:
+        decisive["files"] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     text = json.dumps(decisive, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     return Cell(row, seed, tuple(clips), classifiers, tuple(sorted(spec.c_grid)), digest)
