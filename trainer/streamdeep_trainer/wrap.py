@@ -21,7 +21,7 @@ from streamdeep.errors import ConfigurationError, ModelError
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.deviation import probes
 from streamdeep_trainer.graph.allowed import in_allowed_operators
-from streamdeep_trainer.graph.foreign import axes_of, only_input, only_output, read_network, shown
+from streamdeep_trainer.graph.foreign import axes_of, only_input, output_number, read_network, shown
 from streamdeep_trainer.modelfile import seal_model
 
 Values = Literal["normalised", "decibels", "logarithms"]
@@ -58,6 +58,7 @@ def wrap_network(
     """
     frontend = _frontend(recipe, values)
     network = read_network(path)
+    number = output_number(network.graph, output, path)
     graph = in_allowed_operators(network, str(path))
     left = sorted({node.op_type for node in graph.graph.node} - onnxfile.ENCODER_OPERATORS)
     if left:
@@ -65,7 +66,7 @@ def wrap_network(
             f"{path} has operators that a model file may not hold: {', '.join(left)}; "
             "`compare` runs it as it is, as a system of the kind foreign"
         )
-    dim = _name_ends(graph.graph, frontend, values, output, path)
+    dim = _name_ends(graph.graph, frontend, values, number, path)
     encoder = EncoderContract(
         cell="foreign", units=(), readout="final", dim=dim, state_width=0, incremental=False
     )
@@ -104,11 +105,11 @@ def _name_ends(
     graph: onnx.GraphProto,
     frontend: FrontendConfig,
     values: Values,
-    output: str | None,
+    output: int,
     path: Path,
 ) -> int:
     """Give input and output the names and shapes of a model file's; returns the length of an embedding."""
-    given, found = only_input(graph, path), only_output(graph, output, path)
+    given, found = only_input(graph, path), graph.output[output]
     nodes: list[onnx.NodeProto] = []
     last = _scaled(graph, nodes, frontend, values)
     _arranged(graph, nodes, last, given, frontend.n_features, path)
@@ -166,13 +167,13 @@ def _arranged(
 ) -> None:
     """Bring ``(batch, time, bands)`` into the order of axes that the network's input has."""
     axes = axes_of(given)
-    fits = [axis in (None, n_features) for axis in axes]
-    if len(axes) == 3 and fits[2]:
+    turned = len(axes) == 3 and axes[1] == n_features != axes[2]
+    if len(axes) == 3 and axes[2] in (None, n_features) and not turned:
         place, free = None, axes[:2]
-    elif len(axes) == 3 and fits[1]:
+    elif turned:
         place = helper.make_node("Transpose", [last], [given.name], perm=[0, 2, 1])
         free = [axes[0], axes[2]]
-    elif len(axes) == 4 and axes[1] == 1 and fits[3]:
+    elif len(axes) == 4 and axes[1] == 1 and axes[3] in (None, n_features):
         second = numpy_helper.from_array(np.array([1], dtype=np.int64), "streamdeep_channel")
         graph.initializer.append(second)
         place = helper.make_node("Unsqueeze", [last, second.name], [given.name])

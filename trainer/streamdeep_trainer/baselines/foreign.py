@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streamdeep import onnxfile
 from streamdeep.errors import ModelError
-from streamdeep_trainer.graph.foreign import axes_of, only_input, only_output, read_network, shown
+from streamdeep_trainer.graph.foreign import axes_of, only_input, output_number, read_network, shown
 
 FOREIGN_OPERATORS = (onnxfile.ENCODER_OPERATORS - {"Scan"}) | frozenset(
     "Abs ArgMax ArgMin AveragePool BatchNormalization Ceil Clip Constant ConstantOfShape Conv ConvTranspose Cos"
@@ -49,7 +49,7 @@ class ForeignNetwork:
         self._path = path
         self._axes = axes_of(only_input(network.graph, path))
         self._input = only_input(network.graph, path).name
-        self._output = only_output(network.graph, output, path).name
+        self._output = network.graph.output[output_number(network.graph, output, path)].name
         file = onnxfile.check(onnxfile.seal(network), FOREIGN_OPERATORS, str(path))
         self.content = file.content
         self._session = onnxfile.Session(file, str(path))
@@ -81,9 +81,9 @@ class ForeignNetwork:
             raise ModelError(
                 f"{self._path} takes {shown(axes)}, and not frames (batch, time, {n_bands})"
             )
-        if axes[-1] in (None, n_bands):
+        if axes[-1] == n_bands or (axes[-1] is None and axes[-2] != n_bands):
             arranged = self._fitted(frames, axes[-2], -1.0)
-        elif axes[-2] in (None, n_bands):
+        elif axes[-2] == n_bands:
             arranged = self._fitted(frames, axes[-1], -1.0).T
         else:
             raise ModelError(f"{self._path} takes {shown(axes)}, and frames have {n_bands} bands")

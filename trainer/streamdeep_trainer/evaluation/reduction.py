@@ -80,7 +80,8 @@ class ReducedSvm:
             # turned into no more coordinates than rows afterwards, which changes no decision: see ``linear_svm``
             left = [SelectKBest(_between_to_within, k=n_left), PCA(svd_solver="full")]
         self._steps = make_pipeline(StandardScaler(), *left, self._machine)
-        self._steps.fit(vectors, labels)
+        with np.errstate(invalid="ignore"):  # what never changes has no variance to take shares of
+            self._steps.fit(vectors, labels)
         self.classes_ = self._machine.classes_
         return self
 

@@ -49,8 +49,8 @@ def only_input(graph: onnx.GraphProto, path: Path) -> onnx.ValueInfoProto:
     return found
 
 
-def only_output(graph: onnx.GraphProto, wanted: str | None, path: Path) -> onnx.ValueInfoProto:
-    """The output that is asked for, or the only one.
+def output_number(graph: onnx.GraphProto, wanted: str | None, path: Path) -> int:
+    """Which of its outputs is asked for, from 0 on; the only one if none is.
 
     Raises:
         ModelError: there is none such, or there are several to choose from.
@@ -60,8 +60,7 @@ def only_output(graph: onnx.GraphProto, wanted: str | None, path: Path) -> onnx.
         raise ModelError(f"{path} has the outputs {', '.join(names)}; choose one")
     if wanted is not None and wanted not in names:
         raise ModelError(f"{path} has no output {wanted!r}; choose {', '.join(names)}")
-    found: onnx.ValueInfoProto = graph.output[0 if wanted is None else names.index(wanted)]
-    return found
+    return 0 if wanted is None else names.index(wanted)
 
 
 def axes_of(value: onnx.ValueInfoProto) -> list[int | None]:
