@@ -56,13 +56,19 @@ class FusedSystem:
         self, clips: Sequence[Clip], heard: NDArray[np.bool_], *, seed: int, run: Path
     ) -> Features | None:
         """Of all parts; one that learns nothing is as it is. None if that is so of all."""
-        found, n_twins = [], 0
-        for number, part in enumerate(self.parts):
-            place, own = _place(run, number), seed + _SEED_STEP * number
-            twin = part.untrained(clips, heard, seed=own, run=place)
-            n_twins += twin is not None
-            found.append(twin or part.features(clips, heard, seed=own, run=place))
-        return _side_by_side(found) if n_twins else None
+        calls = [
+            (part, seed + _SEED_STEP * number, _place(run, number))
+            for number, part in enumerate(self.parts)
+        ]
+        twins = [part.untrained(clips, heard, seed=own, run=at) for part, own, at in calls]
+        if all(twin is None for twin in twins):
+            return None
+        return _side_by_side(
+            [
+                twin or part.features(clips, heard, seed=own, run=at)
+                for twin, (part, own, at) in zip(twins, calls, strict=True)
+            ]
+        )
 
 
 def _place(run: Path, number: int) -> Path:

@@ -22,7 +22,7 @@ from streamdeep_trainer.evaluation.classify import MakeClassifier
 
 Reduction = Literal["pca", "anova"]
 
-N_FEATURES = (32, 64, 128, 256, 512)
+N_FEATURES = (32, 128, 512)
 """To choose from; where there are fewer, all are taken."""
 
 
