@@ -59,14 +59,14 @@ def wrap_network(
     frontend = _frontend(recipe, values)
     network = read_network(path)
     number = output_number(network.graph, output, path)
-    graph = in_allowed_operators(network, str(path))
+    graph = in_allowed_operators(network, number, str(path))
     left = sorted({node.op_type for node in graph.graph.node} - onnxfile.ENCODER_OPERATORS)
     if left:
         raise ModelError(
             f"{path} has operators that a model file may not hold: {', '.join(left)}; "
             "`compare` runs it as it is, as a system of the kind foreign"
         )
-    dim = _name_ends(graph.graph, frontend, values, number, path)
+    dim = _name_ends(graph.graph, frontend, values, path)
     encoder = EncoderContract(
         cell="foreign", units=(), readout="final", dim=dim, state_width=0, incremental=False
     )
@@ -105,11 +105,10 @@ def _name_ends(
     graph: onnx.GraphProto,
     frontend: FrontendConfig,
     values: Values,
-    output: int,
     path: Path,
 ) -> int:
     """Give input and output the names and shapes of a model file's; returns the length of an embedding."""
-    given, found = only_input(graph, path), graph.output[output]
+    given, found = only_input(graph, path), graph.output[0]
     nodes: list[onnx.NodeProto] = []
     last = _scaled(graph, nodes, frontend, values)
     _arranged(graph, nodes, last, given, frontend.n_features, path)

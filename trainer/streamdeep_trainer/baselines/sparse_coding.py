@@ -7,7 +7,9 @@ bands, the code is not guessed but found by orthogonal matching pursuit, and poo
 standard deviation and maximum. scikit-learn's, both. The untrained twin has an atom for each in a drawn direction.
 """
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,10 +46,9 @@ class Dictionary:
     def codes(self, frames: NDArray[np.float32]) -> NDArray[np.float64]:
         """``(time, features)`` to ``(time, atoms)``, all but a few of them 0."""
         from sklearn.decomposition import sparse_encode
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         standard = (frames - self.mean) / self.deviation
-        with threadpool_limits(1):
+        with _quietly():
             found: NDArray[np.float64] = sparse_encode(
                 standard, self.atoms, algorithm="omp", n_nonzero_coefs=self.nonzero
             )
@@ -69,7 +70,6 @@ def learn(
         seed: of the frames that are drawn, the first atoms and the batches.
     """
     from sklearn.decomposition import MiniBatchDictionaryLearning
-    from threadpoolctl import threadpool_limits
 
     begun = begin(segments, settings, seed=seed)
     frames = np.concatenate(segments)
@@ -86,7 +86,7 @@ def learn(
         tol=0.0,  # all passes, whatever they bring
         max_no_improvement=None,
     )
-    with threadpool_limits(1):
+    with _quietly():
         learner.fit((frames[drawn] - begun.mean) / begun.deviation)
     return Dictionary(begun.mean, begun.deviation, _unit(learner.components_), begun.nonzero)
 
@@ -100,6 +100,24 @@ def begin(
     nonzero = min(settings.nonzero, *atoms.shape)
     deviation = np.maximum(frames.std(axis=0), 1e-6)
     return Dictionary(frames.mean(axis=0), deviation, _unit(atoms), nonzero)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """On one thread, as other small matrices (``evaluation.classify``); and codes need not be exact to be good.
+
+    While a dictionary is learnt codes stop short of their optimum, and the pursuit ends early where a few atoms say a
+    frame already, such as silence.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings(
+            "ignore", "\\s*Orthogonal matching pursuit ended prematurely", RuntimeWarning
+        )
+        yield
 
 
 def _unit(atoms: NDArray[np.float64]) -> NDArray[np.float64]:

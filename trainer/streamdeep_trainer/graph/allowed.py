@@ -1,7 +1,7 @@
 """Foreign graphs in the operators that a model file may hold: what can be said in them is, and nothing else changes.
 
-Constants become initialisers; ``Identity`` and ``Dropout`` go away; ``Relu`` is a maximum with zero; ``Gemm`` a product
-and a sum; a ``ReduceMean`` over time a running sum whose last value is divided by the number of frames, so that the order of
+Constants become initialisers; ``Identity``, ``Dropout`` and what leads to another output go away; a recurrent layer that begins with
+zeros need not be told so; ``Relu`` and ``LeakyRelu`` are maxima; ``Gemm`` is a product and a sum; a ``ReduceMean`` over time a running sum whose last value is divided by the number of frames, so that the order of
 additions never changes. Not here: which operators are allowed (``streamdeep.onnxgraph``), and what the graph is for
 (``wrap``).
 """
@@ -17,6 +17,8 @@ from streamdeep.errors import ModelError
 LEAST_OPSET, MOST_OPSET = 13, 22
 """From 13 on axes and the like are inputs; what came later was not looked at."""
 _TIME = 1
+_RECURRENT = ("GRU", "LSTM")
+_STATES = 5  # where the first states stand among their inputs
 
 
 class _Rewriter:
@@ -27,6 +29,7 @@ class _Rewriter:
         self.constants = {one.name: one for one in model.graph.initializer}
         self.nodes: list[onnx.NodeProto] = []
         self._other_names: dict[str, str] = {}
+        self._zeros: set[str] = set()
 
     def take(self, node: onnx.NodeProto) -> None:
         """The next node, in the order in which they run."""
@@ -41,12 +44,29 @@ class _Rewriter:
         elif found.op_type == "Relu":
             zero = self._scalar("zero", 0.0)
             self._add("Max", [found.input[0], zero], found.output[0])
+        elif found.op_type == "LeakyRelu":
+            self._leaky(found)
         elif found.op_type == "Gemm":
             self._gemm(found)
         elif found.op_type == "ReduceMean":
             self._mean(found)
         else:
+            if found.op_type == "ConstantOfShape" and _is_zero(found):
+                self._zeros.add(found.output[0])
+            if found.op_type in _RECURRENT:
+                for place in range(_STATES, min(_STATES + 2, len(found.input))):
+                    if found.input[place] in self._zeros:
+                        found.input[place] = ""
             self.nodes.append(found)
+
+    def needed_for(self, output: str) -> list[onnx.NodeProto]:
+        """The nodes that lead to a value, in their order."""
+        wanted, kept = {output}, []
+        for node in reversed(self.nodes):
+            if wanted.intersection(node.output):
+                wanted.update(node.input)
+                kept.append(node)
+        return kept[::-1]
 
     def renamed(self, name: str) -> str:
         """What a value is called now."""
@@ -84,6 +104,16 @@ class _Rewriter:
     def _add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
+
+    def _leaky(self, node: onnx.NodeProto) -> None:
+        said = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+        slope = said.get("alpha", 0.01)
+        if not 0.0 <= slope <= 1.0:
+            raise ModelError(f"{self._name} has a LeakyRelu with a slope of {slope:g}")
+        output = node.output[0]
+        slopes = self._scalar(f"slope_{slope:g}", slope)
+        leaked = self._add("Mul", [node.input[0], slopes], f"{output}_leaked")
+        self._add("Max", [node.input[0], leaked], output)
 
     def _gemm(self, node: onnx.NodeProto) -> None:
         said = {one.name: helper.get_attribute_value(one) for one in node.attribute}
@@ -128,11 +158,17 @@ class _Rewriter:
             self._add("Squeeze", [mean, axis], base)
 
 
-def in_allowed_operators(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    """The same network, as far as it can be said in other operators.
+def _is_zero(node: onnx.NodeProto) -> bool:
+    values = [numpy_helper.to_array(one.t) for one in node.attribute if one.name == "value"]
+    return all(not value.any() for value in values)
+
+
+def in_allowed_operators(model: onnx.ModelProto, output: int, name: str) -> onnx.ModelProto:
+    """What leads to one output, as far as it can be said in other operators.
 
     Args:
         model: with nodes in the order in which they run; it is not changed.
+        output: its number; the others go away.
         name: what to call it in messages.
 
     Returns:
@@ -154,10 +190,14 @@ def in_allowed_operators(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     graph = written.graph
     for part in (graph.node, graph.initializer, graph.value_info):
         del part[:]
-    for output in graph.output:
-        output.name = rewriter.renamed(output.name)
-    used = {one for node in rewriter.nodes for one in node.input}
-    graph.node.extend(rewriter.nodes)
+    kept = onnx.ValueInfoProto()
+    kept.CopyFrom(graph.output[output])
+    kept.name = rewriter.renamed(kept.name)
+    del graph.output[:]
+    graph.output.append(kept)
+    nodes = rewriter.needed_for(kept.name)
+    used = {one for node in nodes for one in node.input}
+    graph.node.extend(nodes)
     graph.initializer.extend(
         tensor for called, tensor in rewriter.constants.items() if called in used
     )
