@@ -121,23 +121,21 @@ def learn(
         lengths = np.array([len(clip) for clip in clips])
         inputs = torch.cat([draft.inputs(clip) for clip in taught])
         targets = torch.from_numpy(labels[~kept_out].repeat(lengths[~kept_out]))
-        n_epochs = settings.epochs
-        optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
-        asked = [draft.inputs(clip) for clip, out in zip(clips, kept_out, strict=True) if out]
+        out = [draft.inputs(clip) for clip, is_out in zip(clips, kept_out, strict=True) if is_out]
+        asked = torch.cat(out) if out else None
         truths = labels[kept_out].repeat(lengths[kept_out])
-        best, n_waited = -1.0, 0
-        for epoch in range(1, settings.epochs + 1):
+        optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+        best, n_waited, n_epochs = -1.0, 0, 0
+        while n_epochs < settings.epochs and n_waited < settings.patience:
             teach_epoch(network, optimiser, inputs, targets, batch_size=settings.batch_size)
-            if not asked:
+            n_epochs += 1
+            if asked is None:
                 continue
-            right = float(
-                (probabilities(network, torch.cat(asked)).argmax(axis=1) == truths).mean()
-            )
-            n_waited = 0 if right - settings.least_gain > best else n_waited + 1
-            best = max(best, right) if n_waited == 0 else best
-            if n_waited >= settings.patience:
-                n_epochs = epoch
-                break
+            right = float((probabilities(network, asked).argmax(axis=1) == truths).mean())
+            if right - settings.least_gain > best:
+                best, n_waited = right, 0
+            else:
+                n_waited += 1
     return FrameMlp(network, mean, deviation, settings.context_frames, n_epochs)
 
 
