@@ -334,10 +334,14 @@ def test_fused_features_stand_side_by_side(tmp_path):
 
 
 def test_a_fusion_of_what_never_learns_has_no_twin(tmp_path):
-    parts = (ModelFileSystem("m", default_model_path()),) * 2
-    fused = FusedSystem("m", parts)
-    assert fused.files == (default_model_path(),) * 2
-    assert all(part.untrained((), np.ones(0, bool), seed=0, run=tmp_path) is None for part in parts)
+    given = ModelFileSystem("m", default_model_path())
+    learns = DcganSystem("b", RECIPE, Known(random_spectrograms()), GAN)
+    fused = FusedSystem("m", (given, learns))
+    assert fused.files == (default_model_path(),)
+    assert given.untrained((), [], seed=0, run=tmp_path) is None
+    assert fused.untrained((), [], seed=0, run=tmp_path) is None  # nor one that is half trained
+    pooled = PooledLogmelSystem("p", RECIPE, Known(None))
+    assert FusedSystem("p", (pooled, pooled)).untrained((), [], seed=0, run=tmp_path) is None
     assert (
         PooledLogmelSystem("p", RECIPE, Known(None)).untrained((), [], seed=0, run=tmp_path) is None
     )

@@ -55,7 +55,12 @@ class FusedSystem:
     def untrained(
         self, clips: Sequence[Clip], heard: NDArray[np.bool_], *, seed: int, run: Path
     ) -> Features | None:
-        """Of all parts; one that learns nothing is as it is. None if that is so of all."""
+        """Of all parts; one that has no weights is as it is.
+
+        None if all are such, or if one has learnt elsewhere: a twin that is half trained would be none.
+        """
+        if self.files:
+            return None
         calls = [
             (part, seed + _SEED_STEP * number, _place(run, number))
             for number, part in enumerate(self.parts)
