@@ -1,15 +1,23 @@
 """Fewer features before the linear machine: learnt inside the folds, as many as inner folds choose."""
 
+import copy
+import json
+import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from streamdeep.errors import ConfigurationError
 from streamdeep_trainer.comparing.answers import answer_fold
+from streamdeep_trainer.config import EvaluateRecipe
+from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.evaluation.classify import Rows, answer_split, fit_quietly
+from streamdeep_trainer.evaluation.evaluate import evaluate
 from streamdeep_trainer.evaluation.methods import Choice
 from streamdeep_trainer.evaluation.reduction import N_FEATURES, ReducedSvm, Setting, grid_of
+from streamdeep_trainer.evaluation.report import as_json
 
 BOTH = pytest.mark.parametrize("name", ["linear-svm-pca", "linear-svm-anova"])
 
@@ -112,6 +120,21 @@ def test_fewer_features_or_rows_than_asked_for_are_all_taken(name):
     silent = np.zeros_like(constant)
     fit_quietly(machine, silent, known.labels[known.clips])
     assert np.isfinite(machine.decision_function(silent)).all()
+
+
+def test_settings_are_told_and_travel():
+    setting = pickle.loads(pickle.dumps(copy.deepcopy(Setting(0.1, 32))))
+    assert (setting, setting.n_features) == (0.1, 32)
+    known = rows()
+    clips = [
+        Clip(Path(f"{row}"), f"{row}", "ab"[label], int(fold))
+        for row, (label, fold) in enumerate(zip(known.labels, known.folds, strict=True))
+    ]
+    method = Choice("linear-svm-anova").method((1e-2,))
+    scores = evaluate("s", clips, known.vectors, known.clips, EvaluateRecipe(), method=method)
+    told = json.loads(json.dumps(as_json([scores], [])))
+    assert told["scores"][0]["chosen_c"] == [0.01] * 5
+    assert scores.accuracy > 0.7
 
 
 def test_a_grid_has_every_number_of_features_with_every_c():

@@ -43,6 +43,10 @@ class Setting(float):
         found.n_features = n_features
         return found
 
+    def __getnewargs__(self) -> tuple[float, int]:  # type: ignore[override]
+        """What a copy is made of."""
+        return float(self), self.n_features
+
 
 def grid_of(c_grid: Sequence[float]) -> tuple[Setting, ...]:
     """Every number of features with every C; what has fewer features, then the smaller C, comes first."""
