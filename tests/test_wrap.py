@@ -344,7 +344,7 @@ def test_a_network_of_frames_is_run_as_it_is_too(tmp_path):
     np.testing.assert_allclose(found, by_hand(frames), atol=1e-5)
     with pytest.raises(ModelError, match="frames have 13 bands"):
         foreign.inputs_of_frames(frames[:, :13])
-    with pytest.raises(ModelError, match="takes 20 at a time"):
+    with pytest.raises(ModelError, match="takes frames, give a recipe"):
         foreign.inputs_of_samples(frames[:, 0])
     clips = find_clips(write_tones(tmp_path / "data", n_clips=2))
     settings = ForeignSettings(file=tmp_path / "foreign.onnx")

@@ -60,10 +60,11 @@ class ForeignNetwork:
         Raises:
             ModelError: it does not take samples, or not so many.
         """
-        n_axes = len(self._axes)
-        if n_axes not in (1, 2, 3) or any(axis not in (None, 1) for axis in self._axes[:-1]):
+        axes, n_axes = self._axes, len(self._axes)
+        framed = n_axes == 3 and axes[1] is None and axes[2] is not None
+        if n_axes not in (1, 2, 3) or framed or any(axis not in (None, 1) for axis in axes[:-1]):
             raise ModelError(
-                f"{self._path} takes {shown(self._axes)}, and not samples (batch, 1, any)"
+                f"{self._path} takes {shown(axes)}, and not samples (batch, 1, any); if it takes frames, give a recipe"
             )
         wanted = self._axes[-1]
         fitted = self._fitted(samples[:, None], wanted, 0.0)[:, 0]
