@@ -33,6 +33,7 @@ from streamdeep.cli.classify_settings import settings_from as classify_settings
 from streamdeep.cli.run_settings import settings_from as run_settings
 from streamdeep.wire import trouble
 from streamdeep_trainer import cli as trainer
+from streamdeep_trainer.comparing.spec import load_spec
 
 ENDPOINT = "tcp://127.0.0.1:5757"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -187,7 +188,9 @@ def test_a_configuration_is_one_that_is_read(fence, tmp_path):
     path = tmp_path / "x.toml"
     path.write_text(fence.text)
     keys = tomllib.loads(fence.text)
-    if {"decision", "head", "novelty"} & keys.keys():
+    if "system" in keys:
+        load_spec(path)
+    elif {"decision", "head", "novelty"} & keys.keys():
         classify_settings(path, {}, {}, ())
     else:
         run_settings(path, {} if "streams" in keys or "audio_in" in keys else {"source": "mic"})

@@ -18,6 +18,7 @@ from streamdeep_trainer.checkpoint import load_checkpoint
 from streamdeep_trainer.config import EvaluateRecipe, Recipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.layouts import find_clips
+from streamdeep_trainer.lock import alone_in
 from streamdeep_trainer.model_recipe import (
     ExactModel,
     FrequencyModel,
@@ -27,7 +28,6 @@ from streamdeep_trainer.run_folder import CHECKPOINT
 from streamdeep_trainer.tuning.aside import put_aside
 from streamdeep_trainer.tuning.bench import Bench
 from streamdeep_trainer.tuning.defaults import default_space
-from streamdeep_trainer.tuning.lock import alone_in
 from streamdeep_trainer.tuning.space import check_space, load_space, parse_space, with_values
 from streamdeep_trainer.tuning.study import Study
 from streamdeep_trainer.tuning.trials import Measured
@@ -230,7 +230,7 @@ def test_half_a_line_and_a_lock_of_a_program_that_died_are_no_obstacle(tmp_path)
 def test_two_tunings_are_not_at_work_in_one_folder(tmp_path):
     with (
         alone_in(tmp_path),
-        pytest.raises(ConfigurationError, match="another tuning is at work"),
+        pytest.raises(ConfigurationError, match="another program is at work"),
         alone_in(tmp_path),
     ):
         pass

@@ -11,6 +11,7 @@ import typer
 
 from streamdeep.errors import ConfigurationError, StreamdeepError
 from streamdeep_trainer import (
+    compare_command,
     evaluate_commands,
     live_command,
     model_commands,
@@ -19,6 +20,7 @@ from streamdeep_trainer import (
     table_commands,
     training_commands,
     tune_command,
+    wrap_command,
 )
 from streamdeep_trainer.writing import reason_of
 
@@ -40,6 +42,8 @@ for commands in (
     spectrogram_commands,
     table_commands,
     tune_command,
+    compare_command,
+    wrap_command,
 ):
     commands.register(app)
 

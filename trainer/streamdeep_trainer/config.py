@@ -17,7 +17,15 @@ from streamdeep_trainer.frontend_recipe import SegmentRecipe as SegmentRecipe
 from streamdeep_trainer.frontend_recipe import ViewRecipe as ViewRecipe
 from streamdeep_trainer.model_recipe import ModelRecipe, TimeModel
 
-ClassifierName = Literal["linear-svm", "mlp", "mlp-audeep"]
+ClassifierName = Literal[
+    "linear-svm",
+    "linear-svm-pca",
+    "linear-svm-anova",
+    "logistic-regression",
+    "k-nn",
+    "mlp",
+    "mlp-audeep",
+]
 
 
 class FitRecipe(Strict):
@@ -66,7 +74,7 @@ class EvaluateRecipe(Strict):
 
     Attributes:
         classifiers: each judges for itself.
-        c_grid: regularisations of ``linear-svm`` to choose from, by inner folds of the training part alone.
+        c_grid: regularisations of the linear classifiers to choose from, by inner folds of the training part alone.
         n_folds: how many to make where the data has none.
         seeds: of made folds and of the classifiers, each a repeat; results are means over them.
         majority_vote: a file's segments vote; otherwise their mean decides.

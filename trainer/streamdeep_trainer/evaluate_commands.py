@@ -24,14 +24,14 @@ Classifier = Annotated[
     ClassifierName | None,
     typer.Option(
         "--classifier",
-        help="Linear, auDeep's MLP with ordinary logits, or exactly as auDeep has it. "
+        help="Linear, also on fewer features, nearest neighbours, auDeep's MLP with ordinary logits, or exactly as auDeep has it. "
         "Default: the first of the run's recipe, else linear-svm.",
     ),
 ]
 Complexity = Annotated[
     float | None,
     typer.Option(
-        "--complexity", help="C of linear-svm. Default: chosen within each training part."
+        "--complexity", help="C of the linear ones. Default: chosen within each training part."
     ),
 ]
 MlpOptions = Annotated[

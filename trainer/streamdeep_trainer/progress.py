@@ -11,6 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 _Item = TypeVar("_Item")
 
 
+_drawn: list[
+    str
+] = []  # of this process; a bar within a bar is not drawn, the terminal has one place for them
+
+
 @contextmanager
 def progress(n_steps: int, what: str) -> Iterator[Callable[[str], None]]:
     """A bar on standard error; call what it gives after every step, with a word on how things stand."""
@@ -22,9 +27,14 @@ def progress(n_steps: int, what: str) -> Iterator[Callable[[str], None]]:
         TextColumn("{task.fields[note]}"),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(what, total=n_steps, note="")
-        yield lambda note: bar.update(task, advance=1, note=note)
+    hidden = bool(_drawn) or not sys.stderr.isatty()
+    _drawn.append(what)
+    try:
+        with Progress(*columns, console=console, disable=hidden) as bar:
+            task = bar.add_task(what, total=n_steps, note="")
+            yield lambda note: bar.update(task, advance=1, note=note)
+    finally:
+        _drawn.pop()
 
 
 def track(items: Iterable[_Item], n_items: int, what: str) -> Iterator[_Item]:

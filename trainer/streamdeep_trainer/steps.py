@@ -1,5 +1,6 @@
 """Steps that several commands share: spectrograms that are kept between runs, and exports into a run's folder."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,15 @@ def kept_spectrograms(
     save_spectrograms(file, made)
     parts.remove()
     return made
+
+
+def shared_spectrograms(
+    recipe: Recipe, data: Path, store: Path, *, layout: str | None = None
+) -> Spectrograms:
+    """As :func:`kept_spectrograms`, in a folder for several recipes: one file per front-end."""
+    frontend = recipe.frontend.stored().model_dump_json()
+    name = f"spectrograms-{hashlib.sha256(frontend.encode()).hexdigest()[:8]}.nc"
+    return kept_spectrograms(recipe, data, store / name, layout=layout)
 
 
 def _same(made: Spectrograms, clips: list[Clip]) -> bool:

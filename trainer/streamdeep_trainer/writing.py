@@ -51,6 +51,13 @@ def check_writable(path: Path) -> None:
         raise _refusal(path, error) from error
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write so that a crash leaves the old file or the new one."""
+    draft = path.with_suffix(path.suffix + ".part")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
 def _refusal(path: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError(
         f"cannot write {path}: {reason_of(error)}; choose another --out, or make room"

@@ -2,8 +2,8 @@
 
 Rows are segments, answers are per file: the mean of the decision function over a file's segments, or their
 votes. A file is on one side with all of its segments. The regularisation is chosen by inner folds of the
-training part, so that test folds choose nothing. Not here: the neural classifier (``mlp``), who is trained and
-asked (``judging``). The only module that fits scikit-learn's classifiers.
+training part, so that test folds choose nothing. Not here: the other classifiers (``mlp``, ``neighbours``), who
+is trained and asked (``judging``).
 """
 
 import warnings
@@ -134,14 +134,37 @@ def choose_c(
     """
     if len(grid) == 1:
         return grid[0]
+    shares = inner_accuracies(
+        rows, training, grid=grid, make=make, seed=seed, majority_vote=majority_vote
+    )
+    return grid[int(shares.argmax())]
+
+
+def inner_accuracies(
+    rows: Rows,
+    training: NDArray[np.bool_],
+    *,
+    grid: Sequence[float],
+    make: MakeClassifier,
+    seed: int,
+    majority_vote: bool = False,
+) -> NDArray[np.float64]:
+    """What each value of a grid is worth by the folds of the training part alone; arguments as :func:`choose_c`.
+
+    Returns:
+        ``(grid,)`` float64, the share of the training part's files that were right when their fold was left out.
+
+    Raises:
+        ConfigurationError: the training part has too few files to choose by.
+    """
     folds = inner_folds(rows, training)
-    n_right, n_folds = np.zeros(len(grid)), 0
+    n_right, n_asked = np.zeros(len(grid)), 0
     for fold in np.unique(folds[rows.clips[training]]):
         out = training & (folds[rows.clips] == fold)
         inside = training & ~out
         if len(np.unique(rows.labels[rows.clips[inside]])) < 2:
             continue  # all but one class are in this fold alone: nothing can be learnt without it
-        n_folds += 1
+        n_asked += len(np.unique(rows.clips[out]))
         for column, c in enumerate(grid):
             fitted = fit_quietly(
                 make(c, seed), rows.vectors[inside], rows.labels[rows.clips[inside]]
@@ -149,11 +172,11 @@ def choose_c(
             answer = vote if majority_vote else decide
             clips, classes = answer(fitted, rows.vectors[out], rows.clips[out])
             n_right[column] += (classes == rows.labels[clips]).sum()
-    if n_folds == 0:
+    if n_asked == 0:
         raise ConfigurationError(
             "there are too few files per class to choose the regularisation by; give one C"
         )
-    return grid[int(n_right.argmax())]
+    return n_right / n_asked
 
 
 def inner_folds(rows: Rows, training: NDArray[np.bool_]) -> NDArray[np.int64]:

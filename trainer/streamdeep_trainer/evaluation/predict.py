@@ -81,9 +81,9 @@ def predict(
     chosen = [names[int(number)] for number in fitted.classes_[values.argmax(axis=1)]]
     shares = None
     if probabilities:
-        # the linear machine alone has a grid, and decision values that are no probabilities
-        linear = bool(method.grid) and not method.majority_vote
-        shares = softmax(values, temperature_of(rows, method, c, seed=seed)) if linear else values
+        # those that have a grid, and they alone, have decision values that are no probabilities
+        raw = bool(method.grid) and not method.majority_vote
+        shares = softmax(values, temperature_of(rows, method, c, seed=seed)) if raw else values
     order = sorted(range(len(found)), key=lambda row: clips[int(found[row])].filename)
     return Predictions(
         filenames=tuple(clips[int(found[row])].filename for row in order),

@@ -10,6 +10,8 @@
 ``moments``    the same statistics, step by step
 ``encoder``    the whole graph: start here
 ``narrow``     the same graph with its weights stored small
+``foreign``    networks of others, read
+``allowed``    the same in the operators of a model file
 
 Not ``torch.onnx.export``: it freezes the traced number of frames while declaring the axis dynamic. What
 keeps the graph bit-identical over cuts, batch sizes and neighbours: every matrix product has a constant

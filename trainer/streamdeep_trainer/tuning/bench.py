@@ -4,7 +4,6 @@ Levels, weights and classifiers learn from the clips that are not put aside, and
 which recipes are tried (``study``), and when (``tune``).
 """
 
-import hashlib
 import json
 import math
 import shutil
@@ -26,7 +25,7 @@ from streamdeep_trainer.fit import fit
 from streamdeep_trainer.loop import validation_loss
 from streamdeep_trainer.run_folder import CHECKPOINT, MODEL, UNTRAINED
 from streamdeep_trainer.spectrograms import Spectrograms
-from streamdeep_trainer.steps import export_into, kept_spectrograms
+from streamdeep_trainer.steps import export_into, shared_spectrograms
 from streamdeep_trainer.tuning.aside import Aside
 from streamdeep_trainer.tuning.space import Measure
 from streamdeep_trainer.tuning.trials import Judged, Measured
@@ -57,9 +56,7 @@ class Bench:
         Raises:
             SourceError: no clip can be read.
         """
-        frontend = recipe.frontend.stored().model_dump_json()
-        name = f"spectrograms-{hashlib.sha256(frontend.encode()).hexdigest()[:8]}.nc"
-        return kept_spectrograms(recipe, self.data, self.store / name, layout=self.layout)
+        return shared_spectrograms(recipe, self.data, self.store, layout=self.layout)
 
     def work(self, recipe: Recipe, place: Path) -> Measured:
         """Train a recipe into an empty folder and measure it, on the clips that are not put aside.

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from streamdeep_trainer.tuning.results import BEST, TRIALS, Outcome, in_words, write_text
+from streamdeep_trainer.tuning.results import BEST, TRIALS, Outcome, in_words
 from streamdeep_trainer.tuning.trials import Judged, Trial
+from streamdeep_trainer.writing import write_text
 
 REPORT = "tune.md"
 PICTURE = "tune.png"

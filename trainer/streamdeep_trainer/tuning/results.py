@@ -14,6 +14,7 @@ from streamdeep_trainer.run_folder import MODEL
 from streamdeep_trainer.tuning.aside import Aside
 from streamdeep_trainer.tuning.space import Measure, Space
 from streamdeep_trainer.tuning.trials import Judged, Measured, Trial
+from streamdeep_trainer.writing import write_text
 
 TRIALS = "trials.csv"
 BEST = "best.toml"
@@ -110,10 +111,3 @@ def write_best(out: Path, outcome: Outcome) -> None:
     # None is every such key's default, and TOML has no word for it
     table = outcome.recipe.model_dump(mode="json", exclude_none=True)
     write_text(out / BEST, comment + tomli_w.dumps(table))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write so that a crash leaves the old file or the new one."""
-    draft = path.with_suffix(path.suffix + ".part")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

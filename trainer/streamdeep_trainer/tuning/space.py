@@ -197,7 +197,7 @@ def check_space(recipe: Recipe, space: Space, measure: Measure) -> None:
     """
     n_framing = sum(_touches(path, _FRAMING) for path in space)
     for path, dimension in space.items():
-        if _touches(path, _NOT_TRAINED):
+        if not changes_training(path):
             raise ConfigurationError(
                 f"{path} does not change what is learnt; leave it out of the space"
             )
@@ -215,6 +215,11 @@ def check_space(recipe: Recipe, space: Space, measure: Measure) -> None:
                     raise ConfigurationError(
                         f"{path} = {json.dumps(value)}: {describe(error)}"
                     ) from error
+
+
+def changes_training(path: str) -> bool:
+    """Whether a path of a recipe decides what is learnt from given clips and a given seed."""
+    return not _touches(path, _NOT_TRAINED)
 
 
 def _touches(path: str, places: tuple[str, ...]) -> bool:

@@ -12,22 +12,23 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from streamdeep.errors import ConfigurationError, SourceError, StreamdeepError
 from streamdeep_trainer.checkpoint import shape_of
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.datasets.layouts import find_clips
+from streamdeep_trainer.lock import alone_in
 from streamdeep_trainer.run_folder import CHECKPOINT
 from streamdeep_trainer.tuning.aside import put_aside
-from streamdeep_trainer.tuning.bench import Bench
-from streamdeep_trainer.tuning.lock import alone_in
+from streamdeep_trainer.tuning.bench import Bench, attempt
 from streamdeep_trainer.tuning.report import write_report
 from streamdeep_trainer.tuning.results import Outcome, shown, write_best, write_trials
 from streamdeep_trainer.tuning.space import Measure, Space, check_space, with_values
 from streamdeep_trainer.tuning.study import Study
 from streamdeep_trainer.tuning.trials import Candidate, Judged, Measured, Trial, best_of
-from streamdeep_trainer.tuning.workers import Workers, workers
+from streamdeep_trainer.workers import Workers, workers
 
 AS_IT_WAS = "recipe"
 
@@ -111,7 +112,7 @@ def tune(
         )
         tell_skipped(bench.spectrograms(plan.recipe).skipped)
         before = _as_it_was(plan, study, bench, tell)
-        with workers(bench, plan.jobs) as pool:
+        with workers(partial(attempt, bench), plan.jobs) as pool:
             _try(plan, study, bench, pool, late, tell)
         return _end(plan, study, bench, before)
 
@@ -132,7 +133,7 @@ def _try(
     plan: Plan,
     study: Study,
     bench: Bench,
-    pool: Workers,
+    pool: Workers[[Recipe, Path], Measured | str],
     late: float | None,
     tell: Callable[[str], None],
 ) -> None:

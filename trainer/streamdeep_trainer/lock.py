@@ -30,7 +30,7 @@ def alone_in(folder: Path) -> Iterator[None]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise ConfigurationError(
-                f"another tuning is at work in {folder}; wait for it, or choose another --out"
+                f"another program is at work in {folder}; wait for it, or choose another --out"
             ) from error
         yield
     finally:
