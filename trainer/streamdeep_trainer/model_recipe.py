@@ -3,9 +3,9 @@
 Only records here, so that reading a recipe does not import torch; what becomes of them is ``checkpoint``'s.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from streamdeep.config import Strict
 
@@ -16,6 +16,7 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Cell = Literal["gru", "gru-reset-before", "lstm", "minimal"]
 Feed = Literal["previous", "previous-but-one", "nothing", "leaking"]
 Readout = Literal["final", "pooled"]
+Rectify = Literal["none", "positive", "both"]
 
 
 class _Common(Strict):
@@ -76,6 +77,44 @@ class ExactModel(_Common):
     layers: int = Field(default=2, ge=1, le=8)
     units: int = Field(default=256, ge=1, le=4096)
     bidirectional_decoder: bool = False
+
+
+class DictionaryModel(Strict):
+    """Learnt patches of frames, without gradients: see :mod:`streamdeep_trainer.clustering`.
+
+    Of ``[fit]`` it knows ``epochs`` (passes over the sample), ``gain_db``, ``batch_size`` (crops that are cut
+    at once), ``validation_fraction``, ``patience``, ``seed`` and ``threads``.
+
+    Attributes:
+        kind: ``dictionary``.
+        name: what the model file calls itself.
+        patch_frames: frames in a patch; several are time scales side by side, each with its own dictionary.
+        atoms: of each dictionary.
+        components: principal components that a patch is whitened to; no more than it has values.
+        rectify: what becomes of an atom's response before it is pooled: it stays as it is, its ``positive``
+            part is kept, or positive and negative part side by side (``both``), which doubles the embedding.
+        patches: how many of each length are learnt from.
+    """
+
+    kind: Literal["dictionary"]
+    name: str = Field(default="unnamed", min_length=1, max_length=64)
+    patch_frames: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
+        default=(4,), min_length=1, max_length=8
+    )
+    atoms: int = Field(default=1024, ge=1, le=8192)
+    components: int = Field(default=256, ge=1, le=4096)
+    rectify: Rectify = "none"
+    patches: int = Field(default=50_000, ge=1, le=10_000_000)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if len(set(self.patch_frames)) < len(self.patch_frames):
+            raise ValueError("patch_frames names a length twice")
+        if self.patches < self.atoms:
+            raise ValueError(
+                f"{self.atoms} atoms cannot be learnt from {self.patches} patches; ask for more patches"
+            )
+        return self
 
 
 class _Windowed(_Common):
@@ -153,10 +192,11 @@ ModelRecipe = Annotated[
     Annotated[TimeModel, Tag("t-rae")]
     | Annotated[ExactModel, Tag("audeep-exact")]
     | Annotated[FrequencyModel, Tag("f-rae")]
-    | Annotated[FrequencyTimeModel, Tag("ft-rae")],
+    | Annotated[FrequencyTimeModel, Tag("ft-rae")]
+    | Annotated[DictionaryModel, Tag("dictionary")],
     Discriminator(
         _kind,
         custom_error_type="unknown_kind",
-        custom_error_message="unknown kind; choose t-rae, audeep-exact, f-rae or ft-rae",
+        custom_error_message="unknown kind; choose t-rae, audeep-exact, f-rae, ft-rae or dictionary",
     ),
 ]

@@ -5,6 +5,7 @@
 ``cells``      recurrent layers, one or two directions, and projections
 ``minimal``    the recurrent layer that ONNX has no operator for
 ``frequency``  what each frame goes through first
+``patches``    what is looked at instead of single frames
 ``readouts``   from states and outputs to embeddings
 ``sums``       running sums over time
 ``moments``    the same statistics, step by step
@@ -27,5 +28,6 @@ from streamdeep_trainer.graph.weights import FrequencyWeights as FrequencyWeight
 from streamdeep_trainer.graph.weights import GruLayer as GruLayer
 from streamdeep_trainer.graph.weights import LstmLayer as LstmLayer
 from streamdeep_trainer.graph.weights import MinimalLayer as MinimalLayer
+from streamdeep_trainer.graph.weights import PatchWeights as PatchWeights
 from streamdeep_trainer.graph.weights import Projection as Projection
 from streamdeep_trainer.graph.weights import RecurrentLayer as RecurrentLayer

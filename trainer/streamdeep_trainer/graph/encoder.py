@@ -6,6 +6,7 @@ from streamdeep.encoder.contract import EncoderContract
 from streamdeep_trainer.graph.builder import Builder
 from streamdeep_trainer.graph.cells import Ran, run_layers
 from streamdeep_trainer.graph.frequency import write_frequency
+from streamdeep_trainer.graph.patches import write_patches
 from streamdeep_trainer.graph.readouts import write_final, write_pooled
 from streamdeep_trainer.graph.sums import last_step
 from streamdeep_trainer.graph.weights import EncoderWeights
@@ -29,6 +30,8 @@ def write_encoder(weights: EncoderWeights, n_features: int) -> onnx.ModelProto:
     else:
         steps = write_frequency(build, weights.frequency)
     ran = Ran([steps], [])
+    if weights.patches is not None:
+        ran = write_patches(build, weights.patches, steps, state)
     if weights.layers:
         ran = run_layers(build, "layer", weights.layers, weights.backward_layers, steps, state)
     if weights.readout == "final":
@@ -54,8 +57,18 @@ def encoder_contract(weights: EncoderWeights) -> EncoderContract:
     """What a model file says about this graph.
 
     ``cell`` is for people: the cell, behind ``frequency`` or ``frequency-time`` where frames go through a
-    frequency encoder, with ``bidirectional`` in front where layers over time run backwards too.
+    frequency encoder, with ``bidirectional`` in front where layers over time run backwards too. Of patches it
+    is ``dictionary`` and their lengths in frames, and the units are each one's atoms.
     """
+    if weights.patches is not None:
+        return EncoderContract(
+            cell="-".join(["dictionary", *map(str, weights.patches.n_frames)]),
+            units=tuple(len(bias) for bias in weights.patches.biases),
+            readout=weights.readout,
+            dim=weights.dim,
+            state_width=weights.state_width,
+            incremental=weights.incremental,
+        )
     layers = weights.layers
     words = ["bidirectional"] if weights.backward_layers else []
     if weights.frequency is not None:

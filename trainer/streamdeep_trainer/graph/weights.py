@@ -145,17 +145,57 @@ class FrequencyWeights:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PatchWeights:
+    """What patches of frames are multiplied with, a matrix for each length.
+
+    Attributes:
+        n_features: width of a frame.
+        matrices: ``(frames * n_features, atoms)`` each, the oldest frame's rows first.
+        biases: ``(atoms,)`` each.
+        rectify: what becomes of the products: they stay, their positive parts are kept, or positive and
+            negative parts side by side.
+    """
+
+    n_features: int
+    matrices: Sequence[NDArray[np.float32]]
+    biases: Sequence[NDArray[np.float32]]
+    rectify: Literal["none", "positive", "both"] = "none"
+
+    @property
+    def n_frames(self) -> tuple[int, ...]:
+        """Frames in a patch, of each matrix."""
+        return tuple(len(matrix) // self.n_features for matrix in self.matrices)
+
+    @property
+    def n_before(self) -> int:
+        """How many frames before the newest the longest patch looks at."""
+        return max(self.n_frames) - 1
+
+    @property
+    def state_width(self) -> int:
+        """The frames before, side by side."""
+        return self.n_before * self.n_features
+
+    @property
+    def n_outputs(self) -> int:
+        """What comes out per frame."""
+        each = 2 if self.rectify == "both" else 1
+        return each * sum(len(bias) for bias in self.biases)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EncoderWeights:
     """Everything the graph is written from.
 
     Attributes:
-        layers: over time, first to last; may be empty behind a frequency encoder.
+        layers: over time, first to last; may be empty behind a frequency encoder, and are behind patches.
         readout: the final states through ``projection``, or running statistics of all layers' outputs.
         unit_means: ``(n_outputs,)``, each output's mean over the training data; pooled only. Deviations
             are summed from it, so that the variance is not a difference of large numbers.
         projection: final only; without layers over time the last frame's code is the embedding.
         backward_layers: a second stack, from the last frame to the first; or none.
         frequency: what each frame goes through first.
+        patches: what is looked at instead of frames; pooled only.
         whole: the graph takes whole segments only, because the front-end must see them whole.
         wide_sums: pooled sums are exact and take two values of the state each, see ``sums``.
         followed: pooled means and deviations are followed step by step instead, see ``moments``; without
@@ -168,6 +208,7 @@ class EncoderWeights:
     projection: Projection | None = None
     backward_layers: Sequence[RecurrentLayer] = ()
     frequency: FrequencyWeights | None = None
+    patches: PatchWeights | None = None
     whole: bool = False
     wide_sums: bool = False
     followed: bool = False
@@ -180,6 +221,8 @@ class EncoderWeights:
     @property
     def n_outputs(self) -> int:
         """Values per frame that a pooled readout looks at."""
+        if self.patches is not None:
+            return self.patches.n_outputs
         if not self.layers:
             assert self.frequency is not None
             return self.frequency.n_outputs
@@ -199,13 +242,15 @@ class EncoderWeights:
 
     @property
     def state_width(self) -> int:
-        """Recurrent states, and the pools of a pooled readout; 0 if not incremental.
+        """Recurrent states or the frames before, and the pools of a pooled readout; 0 if not incremental.
 
         Without layers over time ``final`` carries the last code: a state has at least one value.
         """
         if not self.incremental:
             return 0
         recurrent = sum(layer.state_width for layer in self.layers)
+        if self.patches is not None:
+            recurrent = self.patches.state_width
         if self.readout == "pooled":
             return recurrent + self.pools_width
         return recurrent or self.n_outputs

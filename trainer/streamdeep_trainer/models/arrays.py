@@ -14,11 +14,13 @@ from streamdeep_trainer.graph import (
     GruLayer,
     LstmLayer,
     MinimalLayer,
+    PatchWeights,
     Projection,
     RecurrentLayer,
 )
 from streamdeep_trainer.models.cells import MinimalGru, ResetBeforeGru
 from streamdeep_trainer.models.encoder import Encoder, FrequencyEncoder
+from streamdeep_trainer.models.patches import PatchEncoder
 
 
 def encoder_weights(
@@ -42,7 +44,8 @@ def encoder_weights(
         whole=whole,
         backward_layers=_layers(encoder.backward_layers),
         frequency=None if encoder.frequency is None else _frequency(encoder.frequency),
-        # Codes stand still in silence, exactly, and so do cells that look at their input alone; other
+        patches=None if encoder.patches is None else _patches(encoder.patches),
+        # Codes and patches stand still in silence, exactly, and so do cells that look at their input alone; other
         # recurrent outputs hardly ever do, and narrow sums will do.
         wide_sums=pooled and not encoder.shape.units,
         followed=followed,
@@ -56,6 +59,17 @@ def _frequency(encoder: FrequencyEncoder) -> FrequencyWeights:
         backward_layers=_layers(encoder.backward_layers),
         projection=_projection(encoder.projection),
     )
+
+
+def _patches(encoder: PatchEncoder) -> PatchWeights:
+    matrices, biases = [], []
+    for dictionary in encoder.dictionaries:
+        parts = (dictionary.get_buffer(name) for name in ("mean", "whitening", "atoms"))
+        mean, whitening, atoms = (values.double().numpy() for values in parts)
+        matrix = whitening @ atoms.T
+        matrices.append(matrix.astype(np.float32))
+        biases.append((-mean @ matrix).astype(np.float32))
+    return PatchWeights(encoder.shape.n_features, matrices, biases, encoder.shape.rectify)
 
 
 def _array(values: torch.Tensor) -> NDArray[np.float32]:

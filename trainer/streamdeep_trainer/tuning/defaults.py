@@ -4,6 +4,7 @@ from typing import Any
 
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.model_recipe import (
+    DictionaryModel,
     ExactModel,
     FrequencyModel,
     FrequencyTimeModel,
@@ -13,6 +14,7 @@ from streamdeep_trainer.tuning.space import Choices, Measure, Range, Space
 
 _MOST_UNITS = 4096
 _MOST_LAYERS = 8
+_MOST_ATOMS = 8192
 
 
 def default_space(recipe: Recipe, measure: Measure) -> Space:
@@ -21,6 +23,15 @@ def default_space(recipe: Recipe, measure: Measure) -> Space:
     For ``rmse`` there is no ``frame_dropout``: a decoder that sees the frame before reconstructs best by copying it.
     """
     model = recipe.model
+    if isinstance(model, DictionaryModel):
+        learnt: dict[str, Range | Choices] = {
+            "fit.gain_db": Range(low=0.0, high=20.0),
+            "model.atoms": _around(model.atoms, _MOST_ATOMS),
+        }
+        if measure == "accuracy":
+            learnt["model.components"] = _around(model.components, model.components)
+            learnt["model.rectify"] = Choices(choices=("none", "positive", "both"))
+        return learnt
     space: dict[str, Range | Choices] = {
         "fit.learning_rate": Range(low=1e-4, high=1e-2, log=True),
         "fit.dropout": Range(low=0.0, high=0.5),

@@ -1,0 +1,49 @@
+"""A dictionary of patches: an encoder that is learnt without gradients, and therefore without a decoder.
+
+After Coates and Ng, "Learning feature representations with k-means" (2012), and for sound Salamon and Bello
+(ICASSP 2015). The embedding is the pooled responses of all atoms. Not here: the patches (``patches``), and how
+they are learnt (``clustering``).
+"""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from streamdeep_trainer.models.encoder import Encoder, EncoderShape
+from streamdeep_trainer.models.patches import PatchEncoder, PatchShape
+
+
+@dataclass(frozen=True, slots=True)
+class DictionaryShape:
+    """Everything that decides the network's size.
+
+    Attributes:
+        patches: its dictionaries.
+    """
+
+    patches: PatchShape
+
+    @property
+    def embedding_dim(self) -> int:
+        """Length of the embedding."""
+        return self.encoder.embedding_dim
+
+    @property
+    def encoder(self) -> EncoderShape:
+        """All there is."""
+        return EncoderShape(n_features=self.patches.n_features, units=(), patches=self.patches)
+
+
+class Dictionary(nn.Module):
+    """An encoder alone; it reconstructs nothing and is not to be called."""
+
+    def __init__(self, shape: DictionaryShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.encoder = Encoder(shape.encoder)
+
+    @property
+    def patches(self) -> PatchEncoder:
+        """What is learnt."""
+        assert self.encoder.patches is not None
+        return self.encoder.patches
