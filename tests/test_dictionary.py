@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import helper
 from pydantic import ValidationError
 from strategies import cuttings
 from tiny import FRONTEND, SEGMENT, noise, tiny_content
@@ -16,7 +17,7 @@ from trainer_data import RECIPE, random_spectrograms, with_fit
 
 from streamdeep import onnxfile
 from streamdeep.encoder.model import Model
-from streamdeep.errors import ConfigurationError
+from streamdeep.errors import ConfigurationError, ModelError
 from streamdeep.pipeline import Pipeline
 from streamdeep.records import Block
 from streamdeep_trainer.checkpoint import load_checkpoint, network_from, shape_of, weights_of
@@ -201,8 +202,8 @@ def test_the_contract_says_what_the_dictionary_is(name, cell, units, n_outputs, 
     contract = exported(name)[1].contract.encoder
     assert (contract.cell, contract.units, contract.readout) == (cell, units, "pooled")
     assert contract.dim == 3 * n_outputs
-    # the frames before, a count, two sums of two values each and a maximum
-    assert contract.state_width == n_before * N_FEATURES + 1 + 5 * n_outputs
+    # the frames before, a count, mean, squares and maximum
+    assert contract.state_width == n_before * N_FEATURES + 1 + 3 * n_outputs
 
 
 def test_a_recipe_learns_exports_and_runs_in_the_pipeline(tmp_path):
@@ -352,6 +353,21 @@ def test_a_dictionary_and_a_recurrent_encoder_fuse_bit_for_bit(tmp_path):
     np.testing.assert_array_equal(vectors[3], wanted)
 
 
+@pytest.mark.parametrize("n_joins", [1, 40])
+def test_frames_that_are_joined_to_themselves_again_and_again_are_refused(n_joins):
+    """Forty doublings would be a Scan of a million million steps for each frame; one join is a patch's own."""
+    graph = onnx.ModelProto.FromString(sealed(SHAPES["one length"])[1])
+    scan = next(node for node in graph.graph.node if node.op_type == "Scan")
+    at = list(graph.graph.node).index(scan)
+    for number in range(n_joins):
+        name = f"joined{number}"
+        doubled = helper.make_node("Concat", [scan.input[-1]] * 2, [name], axis=0)
+        graph.graph.node.insert(at + number, doubled)
+        scan.input[len(scan.input) - 1] = name
+    with pytest.raises(ModelError, match="a Scan over something else than its frames"):
+        onnxfile.check(onnxfile.seal(graph), onnxfile.ENCODER_OPERATORS, "model.onnx")
+
+
 @pytest.mark.parametrize("kind", ["fp16", "int8"])
 def test_it_is_stored_small_like_any_other(kind, tmp_path):
     path = tmp_path / "model.onnx"
@@ -363,7 +379,7 @@ def test_it_is_stored_small_like_any_other(kind, tmp_path):
         tensor.name
         for tensor in onnx.ModelProto.FromString(shrink_model(path, kind)).graph.initializer
     }
-    assert {f"atoms3_W_{kind}", f"atoms5_W_{kind}"} <= stored
+    assert {f"patch3_W0_{kind}", f"patch5_W0_{kind}"} <= stored
     assert small.contract.provenance["weights"]["lowest_cosine"] > 0.999
 
 

@@ -20,7 +20,7 @@ from streamdeep_trainer.encoding import encode_segments
 from streamdeep_trainer.graph import WeightKind, encoder_contract, narrow, write_encoder
 from streamdeep_trainer.levels import input_of
 from streamdeep_trainer.modelfile import seal_model
-from streamdeep_trainer.models.arrays import encoder_weights
+from streamdeep_trainer.models.arrays import encoder_weights, needs_unit_means
 from streamdeep_trainer.models.encoder import Encoder
 from streamdeep_trainer.netcdf import versions
 from streamdeep_trainer.progress import track
@@ -83,7 +83,8 @@ def export_model(
     frontend = recipe.frontend.config(*checkpoint.levels)
     segment = recipe.segment.config(frontend)
     segments = _segments(checkpoint, spectrograms)
-    weights = encoder_weights(encoder, _unit_means(encoder, segments), whole=not frontend.causal)
+    means = _unit_means(encoder, segments) if needs_unit_means(encoder) else None
+    weights = encoder_weights(encoder, means, whole=not frontend.causal)
     graph = write_encoder(weights, frontend.n_features)
     contract = encoder_contract(weights)
     draft = _load(seal_model(graph, frontend=frontend, segment=segment, encoder=contract))

@@ -25,13 +25,14 @@ def write_encoder(weights: EncoderWeights, n_features: int) -> onnx.ModelProto:
     """
     build = Builder()
     state, emit = ("state", "emit") if weights.incremental else (None, None)
-    if weights.frequency is None:
-        steps = build.node("Transpose", "frames", perm=[1, 0, 2])  # (time, batch, features)
-    else:
-        steps = write_frequency(build, weights.frequency)
-    ran = Ran([steps], [])
     if weights.patches is not None:
-        ran = write_patches(build, weights.patches, steps, state)
+        ran = write_patches(build, weights.patches, state)
+    elif weights.frequency is not None:
+        ran = Ran([write_frequency(build, weights.frequency)], [])
+    else:
+        frames_first = build.node("Transpose", "frames", perm=[1, 0, 2])  # (time, batch, features)
+        ran = Ran([frames_first], [])
+    steps = ran.outputs[-1]
     if weights.layers:
         ran = run_layers(build, "layer", weights.layers, weights.backward_layers, steps, state)
     if weights.readout == "final":

@@ -12,13 +12,12 @@ from streamdeep_trainer.graph.cells import Ran
 from streamdeep_trainer.graph.weights import PatchWeights
 
 
-def write_patches(build: Builder, weights: PatchWeights, steps: str, state: str | None) -> Ran:
-    """Every patch that ends with a given frame, times its matrix.
+def write_patches(build: Builder, weights: PatchWeights, state: str | None) -> Ran:
+    """Every patch that ends with a given frame, times its matrices.
 
     Args:
         build: where nodes go.
         weights: of all lengths.
-        steps: ``(time, batch, features)``.
         state: ``(batch, width)``, which begins with the frames before and then a count of frames; None: the
             whole segment is there.
 
@@ -26,40 +25,46 @@ def write_patches(build: Builder, weights: PatchWeights, steps: str, state: str 
         The outputs of each length, ``(time, batch, atoms)``, and the frames before to be kept in the state.
     """
     n_before = weights.n_before
-    joined = _with_frames_before(build, weights, steps, state) if n_before else steps
+    steps = build.node("Transpose", "frames", perm=[1, 0, 2])  # (time, batch, features)
+    if n_before:
+        before = build.node("Transpose", _frames_before(build, weights, state), perm=[1, 0, 2])
+        steps = build.joined([before, steps], 0)
     outputs = []
-    for matrix, bias, n_frames in zip(
+    for matrices, bias, n_frames in zip(
         weights.matrices, weights.biases, weights.n_frames, strict=True
     ):
         slices = [
-            _shifted(build, joined, n_before - later, later)
-            for later in range(n_frames - 1, -1, -1)
+            _shifted(build, steps, n_before - later, later) for later in range(n_frames - 1, -1, -1)
         ]
-        patches = build.joined(slices, 2)  # (time, batch, frames * features)
-        product = build.node("MatMul", patches, build.constant(f"atoms{n_frames}_W", matrix))
-        response = build.node("Add", product, build.constant(f"atoms{n_frames}_b", bias))
+        product = build.joined(slices, 2)  # (time, batch, frames * features)
+        for number, matrix in enumerate(matrices):
+            name = f"patch{n_frames}_W{number}"
+            product = build.node("MatMul", product, build.constant(name, matrix))
+        response = build.node("Add", product, build.constant(f"patch{n_frames}_b", bias))
         outputs += _rectified(build, weights, response)
     if not n_before or state is None:
         return Ran(outputs, [])
-    last = _rows(build, joined, -n_before, None)
-    by_lane = build.node("Transpose", last, perm=[1, 0, 2])
-    return Ran(outputs, [build.node("Reshape", by_lane, build.integers(-1, weights.state_width))])
+    by_lane = build.node("Transpose", _rows(build, steps, -n_before, None), perm=[1, 0, 2])
+    kept = build.node("Reshape", by_lane, build.integers(-1, weights.state_width))
+    return Ran(outputs, [kept])
 
 
-def _with_frames_before(
-    build: Builder, weights: PatchWeights, steps: str, state: str | None
-) -> str:
-    """``(before + time, batch, features)``."""
-    n_before = weights.n_before
-    first = _rows(build, steps, 0, 1)
+def _frames_before(build: Builder, weights: PatchWeights, state: str | None) -> str:
+    """``(batch, before, features)``."""
+    n_before, axis = weights.n_before, build.integers(1)
+    shape = build.integers(-1, n_before, weights.n_features)
+    first = build.node("Slice", "frames", build.integers(0), build.integers(1), axis)
     if state is None:
-        return build.joined([*[first] * n_before, steps], 0)
-    kept = build.columns(state, 0, weights.state_width)
-    by_lane = build.node("Reshape", kept, build.integers(-1, n_before, weights.n_features))
-    before = build.node("Transpose", by_lane, perm=[1, 0, 2])
-    count = build.columns(state, weights.state_width, weights.state_width + 1)  # (batch, 1)
-    fresh = build.node("Equal", count, build.constant("zero", np.zeros(1, np.float32)))
-    return build.joined([build.node("Where", fresh, first, before), steps], 0)
+        before = build.joined([first] * n_before, 2)
+    else:
+        count = build.columns(state, weights.state_width, weights.state_width + 1)
+        fresh = build.node("Equal", count, build.constant("zero", np.zeros(1, np.float32)))
+        fresh = build.node("Unsqueeze", fresh, axis)  # (batch, 1, 1)
+        kept = build.node("Reshape", build.columns(state, 0, weights.state_width), shape)
+        before = build.node("Where", fresh, first, kept)
+    # Its length is said once more, for those who bound how long a Scan may take (``streamdeep.onnxscan``).
+    found: str = build.node("Reshape", before, shape)
+    return found
 
 
 def _shifted(build: Builder, joined: str, start: int, later: int) -> str:

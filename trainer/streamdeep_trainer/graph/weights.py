@@ -146,25 +146,26 @@ class FrequencyWeights:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PatchWeights:
-    """What patches of frames are multiplied with, a matrix for each length.
+    """What patches of frames are multiplied with, for each length.
 
     Attributes:
         n_features: width of a frame.
-        matrices: ``(frames * n_features, atoms)`` each, the oldest frame's rows first.
-        biases: ``(atoms,)`` each.
+        matrices: one after the other, of each length: from ``frames * n_features``, the oldest frame's rows
+            first, to ``atoms``.
+        biases: ``(atoms,)`` each, added at the end.
         rectify: what becomes of the products: they stay, their positive parts are kept, or positive and
             negative parts side by side.
     """
 
     n_features: int
-    matrices: Sequence[NDArray[np.float32]]
+    matrices: Sequence[Sequence[NDArray[np.float32]]]
     biases: Sequence[NDArray[np.float32]]
     rectify: Literal["none", "positive", "both"] = "none"
 
     @property
     def n_frames(self) -> tuple[int, ...]:
         """Frames in a patch, of each matrix."""
-        return tuple(len(matrix) // self.n_features for matrix in self.matrices)
+        return tuple(len(first) // self.n_features for first, *_ in self.matrices)
 
     @property
     def n_before(self) -> int:

@@ -24,32 +24,38 @@ from streamdeep_trainer.models.patches import PatchEncoder
 
 
 def encoder_weights(
-    encoder: Encoder, unit_means: NDArray[np.float32], *, whole: bool = False
+    encoder: Encoder, unit_means: NDArray[np.float32] | None, *, whole: bool = False
 ) -> EncoderWeights:
     """Everything that the graph of an encoder needs.
 
     Args:
         encoder: of any network.
         unit_means: ``(encoder.shape.n_outputs,)`` float32, the means over the training data of what
-            ``encoder.outputs`` gives; used for a pooled readout.
+            ``encoder.outputs`` gives; only where :func:`needs_unit_means`.
         whole: the graph is to see whole segments only, because the front-end does.
     """
-    pooled = encoder.shape.readout == "pooled"
-    followed = pooled and bool(encoder.shape.units) and encoder.shape.cell == "minimal"
+    pooled, needed = encoder.shape.readout == "pooled", needs_unit_means(encoder)
     return EncoderWeights(
         layers=_layers(encoder.layers),
         readout=encoder.shape.readout,
-        unit_means=unit_means if pooled and not followed else None,
+        unit_means=unit_means if needed else None,
         projection=_projection(encoder.projection),
         whole=whole,
         backward_layers=_layers(encoder.backward_layers),
         frequency=None if encoder.frequency is None else _frequency(encoder.frequency),
         patches=None if encoder.patches is None else _patches(encoder.patches),
-        # Codes and patches stand still in silence, exactly, and so do cells that look at their input alone; other
-        # recurrent outputs hardly ever do, and narrow sums will do.
-        wide_sums=pooled and not encoder.shape.units,
-        followed=followed,
+        # Codes stand still in silence, exactly, and so do patches and cells that look at their input alone;
+        # other recurrent outputs hardly ever do, and narrow sums will do.
+        wide_sums=needed and not encoder.shape.units,
+        followed=pooled and not needed,
     )
+
+
+def needs_unit_means(encoder: Encoder) -> bool:
+    """Whether a pooled readout sums deviations from unit means; the others follow their own mean."""
+    shape = encoder.shape
+    followed = shape.patches is not None or (bool(shape.units) and shape.cell == "minimal")
+    return shape.readout == "pooled" and not followed
 
 
 def _frequency(encoder: FrequencyEncoder) -> FrequencyWeights:
@@ -66,9 +72,11 @@ def _patches(encoder: PatchEncoder) -> PatchWeights:
     for dictionary in encoder.dictionaries:
         parts = (dictionary.get_buffer(name) for name in ("mean", "whitening", "atoms"))
         mean, whitening, atoms = (values.double().numpy() for values in parts)
-        matrix = whitening @ atoms.T
-        matrices.append(matrix.astype(np.float32))
-        biases.append((-mean @ matrix).astype(np.float32))
+        whole = whitening @ atoms.T
+        # Two products are fewer multiplications than one, unless there are few atoms.
+        chain = [whole] if whole.size <= whitening.size + atoms.size else [whitening, atoms.T]
+        matrices.append([matrix.astype(np.float32) for matrix in chain])
+        biases.append((-mean @ whole).astype(np.float32))
     return PatchWeights(encoder.shape.n_features, matrices, biases, encoder.shape.rectify)
 
 
