@@ -46,11 +46,12 @@ SMALL = {
     "patches": 400,
 }
 SHAPES = {
-    "one frame": PatchShape(N_FEATURES, (1,), 10, 8),
-    "one length": PatchShape(N_FEATURES, (4,), 10, 8),
-    "three lengths": PatchShape(N_FEATURES, (7, 2, 1), 10, 8),
-    "positive": PatchShape(N_FEATURES, (3, 5), 10, 8, "positive"),
-    "both signs": PatchShape(N_FEATURES, (3, 5), 10, 8, "both"),
+    "one frame": DictionaryShape(PatchShape(N_FEATURES, (1,), 10, 8)),
+    "one length": DictionaryShape(PatchShape(N_FEATURES, (4,), 10, 8)),
+    "three lengths": DictionaryShape(PatchShape(N_FEATURES, (7, 2, 1), 10, 8)),
+    "positive": DictionaryShape(PatchShape(N_FEATURES, (3, 5), 10, 8, "positive")),
+    "both signs": DictionaryShape(PatchShape(N_FEATURES, (3, 5), 10, 8, "both")),
+    "rooted": DictionaryShape(PatchShape(N_FEATURES, (3, 5), 10, 8), rooted=True),
 }
 
 
@@ -69,7 +70,7 @@ def loaded(content, name="dictionary"):
 def sealed(shape, frontend=FRONTEND):
     """A dictionary of random atoms and a random mean, and the file made of it."""
     torch.manual_seed(0)
-    network = build_network(DictionaryShape(shape)).eval()
+    network = build_network(shape).eval()
     for dictionary in network.patches.dictionaries:
         dictionary.mean.uniform_(-0.5, 0.0)
     encoder = network.encoder
@@ -145,7 +146,9 @@ def test_dictionaries_of_the_size_that_is_used_are_bit_identical_too(rectify):
     """Which kernel multiplies depends on the size; 20 bands and 10 atoms would not show it."""
     view = FRONTEND.views[0].model_copy(update={"n_bands": 128, "window_samples": 1600})
     frontend = FRONTEND.model_copy(update={"views": (view,)})
-    model = loaded(sealed(PatchShape(128, (4, 16), 512, 256, rectify), frontend)[1])
+    model = loaded(
+        sealed(DictionaryShape(PatchShape(128, (4, 16), 512, 256, rectify)), frontend)[1]
+    )
     rows = frames(255, 5, n_features=128)
     alone = np.concatenate([model.encode(row[None]) for row in rows[:5]])
     for n_rows in (2, 3, 16, 64, 255):

@@ -128,8 +128,9 @@ def _shape_of(recipe: Recipe) -> AnyShape:
     frontend = recipe.frontend.stored()
     if isinstance(model, DictionaryModel):
         _refuse_devices(fit)
-        options = model.model_dump(exclude={"name", "kind", "patches"})
-        return DictionaryShape(PatchShape(n_features=frontend.n_features, **options))
+        options = model.model_dump(exclude={"name", "kind", "rooted", "patches"})
+        patches = PatchShape(n_features=frontend.n_features, **options)
+        return DictionaryShape(patches, rooted=model.rooted)
     options = model.model_dump(exclude={"name", "kind"}) | {"dropout": fit.dropout}
     if isinstance(model, ExactModel):
         if fit.frame_dropout:

@@ -93,6 +93,8 @@ class DictionaryModel(Strict):
         components: principal components that a patch is whitened to; no more than it has values.
         rectify: what becomes of an atom's response before it is pooled: it stays as it is, its ``positive``
             part is kept, or positive and negative part side by side (``both``), which doubles the embedding.
+        rooted: of the pooled responses the signed roots are the embedding, so that single large ones stand
+            out less.
         patches: how many of each length are learnt from.
     """
 
@@ -104,6 +106,7 @@ class DictionaryModel(Strict):
     atoms: int = Field(default=1024, ge=1, le=8192)
     components: int = Field(default=256, ge=1, le=4096)
     rectify: Rectify = "none"
+    rooted: bool = True
     patches: int = Field(default=50_000, ge=1, le=10_000_000)
 
     @model_validator(mode="after")

@@ -22,6 +22,7 @@ from streamdeep_trainer.graph.encoder import encoder_contract as encoder_contrac
 from streamdeep_trainer.graph.encoder import write_encoder as write_encoder
 from streamdeep_trainer.graph.narrow import WeightKind as WeightKind
 from streamdeep_trainer.graph.narrow import narrow as narrow
+from streamdeep_trainer.graph.readouts import ROOT_FLOOR as ROOT_FLOOR
 from streamdeep_trainer.graph.readouts import VARIANCE_FLOOR as VARIANCE_FLOOR
 from streamdeep_trainer.graph.weights import EncoderWeights as EncoderWeights
 from streamdeep_trainer.graph.weights import FrequencyWeights as FrequencyWeights

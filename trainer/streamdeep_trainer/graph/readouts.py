@@ -14,6 +14,8 @@ from streamdeep_trainer.graph.weights import EncoderWeights
 
 VARIANCE_FLOOR = 1e-4
 """Added under the root of a pooled variance; a unit that never moves has a deviation of 0.01."""
+ROOT_FLOOR = 1e-3
+"""Added under the signed root: without it, rounding of what is almost 0 would be blown up."""
 
 
 def write_final(build: Builder, weights: EncoderWeights, read: str, emit: str | None) -> None:
@@ -77,9 +79,7 @@ def write_pooled(
         "Add", positive, build.constant("variance_floor", np.full(1, VARIANCE_FLOOR, np.float32))
     )
     mean = build.node("Add", mean_deviation, means)
-    build.node(
-        "Concat", mean, build.node("Sqrt", floored), row(new_maxima), axis=1, name="embedding"
-    )
+    _write_embedding(build, weights, [mean, build.node("Sqrt", floored), row(new_maxima)])
     return [new_count, *new_sums.parts, *new_squares.parts, new_maxima]
 
 
@@ -100,8 +100,20 @@ def _write_moments(
     floored = build.node(
         "Add", variance, build.constant("variance_floor", np.full(1, VARIANCE_FLOOR, np.float32))
     )
-    build.node("Concat", mean, build.node("Sqrt", floored), maximum, axis=1, name="embedding")
+    _write_embedding(build, weights, [mean, build.node("Sqrt", floored), maximum])
     return pools
+
+
+def _write_embedding(build: Builder, weights: EncoderWeights, statistics: list[str]) -> None:
+    """Side by side, or each one's signed root: ``x / sqrt(|x| + floor)``."""
+    if not weights.rooted:
+        build.node("Concat", *statistics, axis=1, name="embedding")
+        return
+    values = build.joined(statistics, 1)
+    negative = build.node("Sub", build.constant("zero", np.zeros(1, np.float32)), values)
+    floor = build.constant("root_floor", np.full(1, ROOT_FLOOR, np.float32))
+    size = build.node("Add", build.node("Max", values, negative), floor)
+    build.node("Div", values, build.node("Sqrt", size), name="embedding")
 
 
 def _kept(

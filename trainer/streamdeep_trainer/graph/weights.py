@@ -201,6 +201,7 @@ class EncoderWeights:
         wide_sums: pooled sums are exact and take two values of the state each, see ``sums``.
         followed: pooled means and deviations are followed step by step instead, see ``moments``; without
             unit means.
+        rooted: of pooled statistics the signed roots are the embedding.
     """
 
     layers: Sequence[RecurrentLayer]
@@ -213,6 +214,7 @@ class EncoderWeights:
     whole: bool = False
     wide_sums: bool = False
     followed: bool = False
+    rooted: bool = False
 
     @property
     def incremental(self) -> bool:

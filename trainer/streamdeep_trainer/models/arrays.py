@@ -48,6 +48,7 @@ def encoder_weights(
         # other recurrent outputs hardly ever do, and narrow sums will do.
         wide_sums=needed and not encoder.shape.units,
         followed=pooled and not needed,
+        rooted=encoder.shape.rooted,
     )
 
 

@@ -19,9 +19,11 @@ class DictionaryShape:
 
     Attributes:
         patches: its dictionaries.
+        rooted: of the pooled responses the signed roots are the embedding.
     """
 
     patches: PatchShape
+    rooted: bool = False
 
     @property
     def embedding_dim(self) -> int:
@@ -31,7 +33,12 @@ class DictionaryShape:
     @property
     def encoder(self) -> EncoderShape:
         """All there is."""
-        return EncoderShape(n_features=self.patches.n_features, units=(), patches=self.patches)
+        return EncoderShape(
+            n_features=self.patches.n_features,
+            units=(),
+            patches=self.patches,
+            rooted=self.rooted,
+        )
 
 
 class Dictionary(nn.Module):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from streamdeep_trainer.models.cells import Cell
 from streamdeep_trainer.models.patches import PatchEncoder, PatchShape
-from streamdeep_trainer.models.rows import drop_steps, last_steps, pooled
+from streamdeep_trainer.models.rows import drop_steps, last_steps, pooled, signed_root
 from streamdeep_trainer.models.stack import DropoutPlacement, StackShape, make_layers, run_stack
 from streamdeep_trainer.models.windows import Windows
 
@@ -77,6 +77,7 @@ class EncoderShape:
         noise: probability with which a whole step is set to zero while training (auDeep's encoder noise).
         frequency: what each frame goes through first.
         patches: what is looked at instead of frames, and pooled.
+        rooted: of pooled statistics the signed roots are the embedding.
     """
 
     n_features: int
@@ -90,6 +91,7 @@ class EncoderShape:
     noise: float = 0.0
     frequency: FrequencyShape | None = None
     patches: PatchShape | None = None
+    rooted: bool = False
 
     def __post_init__(self) -> None:
         if self.patches is not None:
@@ -218,7 +220,8 @@ class Encoder(nn.Module):
     def read(self, outputs: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
         """The embedding ``(batch, dim)`` of what :meth:`run` returns."""
         if self.shape.readout == "pooled":
-            return pooled(outputs, lengths)
+            statistics = pooled(outputs, lengths)
+            return signed_root(statistics) if self.shape.rooted else statistics
         return states if self.projection is None else torch.tanh(self.projection(states))
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ weights.
 import torch
 from torch import Tensor
 
-from streamdeep_trainer.graph import VARIANCE_FLOOR
+from streamdeep_trainer.graph import ROOT_FLOOR, VARIANCE_FLOOR
 
 SILENCE = -1.0
 """What silence is in normalised frames: exactly this, because the normaliser clips at its floor."""
@@ -49,6 +49,14 @@ def pooled(outputs: Tensor, lengths: Tensor) -> Tensor:
     variance = (((outputs - mean[:, None]) * valid) ** 2).sum(1) / n_frames
     maximum = outputs.masked_fill(~valid, -torch.inf).amax(1)
     return torch.cat((mean, torch.sqrt(variance + VARIANCE_FLOOR), maximum), dim=1)
+
+
+def signed_root(values: Tensor) -> Tensor:
+    """``x / sqrt(|x| + 1e-3)``, as in the graph: large values stand out less.
+
+    Power normalisation, after Perronnin, Sánchez and Mensink (ECCV 2010).
+    """
+    return values / torch.sqrt(values.abs() + ROOT_FLOOR)
 
 
 def shifted(steps: Tensor, n_steps: int) -> Tensor:

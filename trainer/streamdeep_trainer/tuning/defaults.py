@@ -31,6 +31,7 @@ def default_space(recipe: Recipe, measure: Measure) -> Space:
         if measure == "accuracy":
             learnt["model.components"] = _around(model.components, model.components)
             learnt["model.rectify"] = Choices(choices=("none", "positive", "both"))
+            learnt["model.rooted"] = Choices(choices=(True, False))
         return learnt
     space: dict[str, Range | Choices] = {
         "fit.learning_rate": Range(low=1e-4, high=1e-2, log=True),
