@@ -16,7 +16,7 @@ from streamdeep.errors import ModelError
 
 MAX_STEPS = 65536
 """Of a Scan over something else than frames, as the windows of a frame are."""
-_ELEMENTWISE = frozenset({"Add", "Max", "Mul", "Sigmoid", "Sub", "Tanh"})
+_ELEMENTWISE = frozenset({"Add", "Mul", "Sigmoid", "Sub", "Tanh"})
 _FRAMES_FIRST, _FRAMES_SECOND = 0, 1
 
 
@@ -45,9 +45,7 @@ def check_scans(graph: onnx.GraphProto, name: str) -> None:
 class _Bounds:
     """Which values have no more rows than there are frames, or than the file has bytes.
 
-    Axis 0 of those in ``_short[0]``, axis 1 of those in ``_short[1]``. Two of them may be joined into one that
-    is as long as both (frames before and frames given), but what comes of it is not joined again: a thousand
-    joins, each of a value with itself, would be a Scan without end.
+    Axis 0 of those in ``_short[0]``, axis 1 of those in ``_short[1]``.
     """
 
     def __init__(self, graph: onnx.GraphProto) -> None:
@@ -55,7 +53,6 @@ class _Bounds:
         self._constants = set(self._values)
         self._short: tuple[set[str], set[str]] = (set(), {"frames"})
         self._frames = {"frames"}  # all frames, of all bands or some
-        self._joined: set[str] = set()
         self._sizes: set[str] = set()  # batch and number of frames, and shapes that begin with them
 
     def allow(self, scan: onnx.NodeProto) -> bool:
@@ -73,8 +70,6 @@ class _Bounds:
     def follow(self, node: onnx.NodeProto) -> None:
         """Take note of what comes out of a node."""
         inputs, outputs = list(node.input), list(node.output)
-        if self._joins(node) or not self._joined.isdisjoint(inputs):
-            self._joined.update(outputs)
         if node.op_type in ("Cast", "Mul") and self._constants.issuperset(inputs):
             self._constants.update(outputs)
         elif node.op_type == "Scan":  # behind the states stand rows, one a step
@@ -98,9 +93,6 @@ class _Bounds:
         axes = self._integers(node.input[3])
         return len(axes) == 1 and axes[0] in (2, -1) and node.input[0] in self._frames
 
-    def _joins(self, node: onnx.NodeProto) -> bool:
-        return node.op_type == "Concat" and _attributes(node).get("axis") == _FRAMES_FIRST
-
     def _gives_sizes(self, node: onnx.NodeProto) -> bool:
         if node.op_type == "Shape":
             return node.input[0] in self._frames and _attributes(node) == {"start": 0, "end": 2}
@@ -119,9 +111,6 @@ class _Bounds:
             return known and any(name in short for name in inputs)
         if node.op_type == "MatMul" and axis == _FRAMES_FIRST:
             return inputs[0] in short and inputs[1] in self._constants
-        if self._joins(node) and axis == _FRAMES_FIRST:
-            once = len(inputs) == 2 and self._joined.isdisjoint(inputs)
-            return once and all(name in short for name in inputs)
         if node.op_type in ("Concat", "Gather"):
             rest = inputs[1:] if node.op_type == "Concat" else []
             return attributes.get("axis") == 2 and all(name in short for name in [inputs[0], *rest])

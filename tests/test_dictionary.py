@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import helper
 from pydantic import ValidationError
 from strategies import cuttings
 from tiny import FRONTEND, SEGMENT, noise, tiny_content
@@ -17,7 +16,7 @@ from trainer_data import RECIPE, random_spectrograms, with_fit
 
 from streamdeep import onnxfile
 from streamdeep.encoder.model import Model
-from streamdeep.errors import ConfigurationError, ModelError
+from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep.pipeline import Pipeline
 from streamdeep.records import Block
 from streamdeep_trainer.checkpoint import load_checkpoint, network_from, shape_of, weights_of
@@ -32,26 +31,38 @@ from streamdeep_trainer.modelfile import seal_model
 from streamdeep_trainer.models.arrays import encoder_weights
 from streamdeep_trainer.models.dictionary import DictionaryShape
 from streamdeep_trainer.models.networks import build_network
-from streamdeep_trainer.models.patches import PatchShape, patches_of
+from streamdeep_trainer.models.patches import PatchesShape, PatchShape, patches_of
 from streamdeep_trainer.run_folder import CHECKPOINT
 from streamdeep_trainer.shrink import shrink_model
+from streamdeep_trainer.tuning.defaults import default_space
+from streamdeep_trainer.tuning.space import check_space
 
 N_FEATURES = FRONTEND.n_features  # 20
 SMALL = {
     "kind": "dictionary",
     "name": "tiny",
-    "patch_frames": (1, 5),
-    "atoms": 16,
-    "components": 12,
+    "dictionaries": (
+        {"frames": 1, "atoms": 16, "components": 12},
+        {"frames": 5, "bands": 8, "band_hop": 4, "atoms": 16, "components": 12},
+    ),
     "patches": 400,
 }
+
+
+def shaped(*sizes, **options):
+    """Dictionaries of so many frames, bands and bands from patch to patch."""
+    each = [PatchShape(N_FEATURES, *size, atoms=10, components=8) for size in sizes]
+    patches = PatchesShape(tuple(each), options.pop("rectify", "none"))
+    return DictionaryShape(patches, **options)
+
+
 SHAPES = {
-    "one frame": DictionaryShape(PatchShape(N_FEATURES, (1,), 10, 8)),
-    "one length": DictionaryShape(PatchShape(N_FEATURES, (4,), 10, 8)),
-    "three lengths": DictionaryShape(PatchShape(N_FEATURES, (7, 2, 1), 10, 8)),
-    "positive": DictionaryShape(PatchShape(N_FEATURES, (3, 5), 10, 8, "positive")),
-    "both signs": DictionaryShape(PatchShape(N_FEATURES, (3, 5), 10, 8, "both")),
-    "rooted": DictionaryShape(PatchShape(N_FEATURES, (3, 5), 10, 8), rooted=True),
+    "one frame": shaped((1,)),
+    "one length": shaped((4,)),
+    "three lengths": shaped((7,), (2, 10), (1, 8, 3), changes=True),
+    "positive": shaped((3,), (5, 8, 4), rectify="positive", changes=True),
+    "both signs": shaped((3, 4), (5,), rectify="both"),
+    "rooted": shaped((3,), (5, 8, 4), changes=True, rooted=True),
 }
 
 
@@ -146,9 +157,10 @@ def test_dictionaries_of_the_size_that_is_used_are_bit_identical_too(rectify):
     """Which kernel multiplies depends on the size; 20 bands and 10 atoms would not show it."""
     view = FRONTEND.views[0].model_copy(update={"n_bands": 128, "window_samples": 1600})
     frontend = FRONTEND.model_copy(update={"views": (view,)})
-    model = loaded(
-        sealed(DictionaryShape(PatchShape(128, (4, 16), 512, 256, rectify)), frontend)[1]
-    )
+    large = PatchShape(128, 16, atoms=512, components=256)
+    local = PatchShape(128, 8, 16, 8, atoms=256, components=128)
+    shape = DictionaryShape(PatchesShape((large, local), rectify), changes=True, rooted=True)
+    model = loaded(sealed(shape, frontend)[1])
     rows = frames(255, 5, n_features=128)
     alone = np.concatenate([model.encode(row[None]) for row in rows[:5]])
     for n_rows in (2, 3, 16, 64, 255):
@@ -185,10 +197,10 @@ def test_a_click_moves_as_many_frames_as_the_longest_patch_has(name, longest):
 def test_what_stands_before_a_segment_is_its_first_frame():
     _, model = exported("three lengths")
     still = np.repeat(frames(2, 1, seed=3), 9, axis=1)
-    embedding = model.encode(still)
-    n_outputs = embedding.shape[1] // 3
-    np.testing.assert_allclose(embedding[:, n_outputs : 2 * n_outputs], 0.01, atol=1e-6)
-    np.testing.assert_allclose(embedding[:, :n_outputs], embedding[:, 2 * n_outputs :], atol=1e-6)
+    mean, deviation, maximum, change = np.split(model.encode(still), 4, axis=1)
+    np.testing.assert_allclose(deviation, 0.01, atol=1e-6)
+    np.testing.assert_allclose(mean, maximum, atol=1e-6)
+    assert not change.any()
     patches = patches_of(torch.arange(6.0).reshape(1, 3, 2), 3)
     assert patches[0].tolist() == [[0, 1, 0, 1, 0, 1], [0, 1, 0, 1, 2, 3], [0, 1, 2, 3, 4, 5]]
 
@@ -196,17 +208,49 @@ def test_what_stands_before_a_segment_is_its_first_frame():
 @pytest.mark.parametrize(
     ("name", "cell", "units", "n_outputs", "n_before"),
     [
-        ("one frame", "dictionary-1", (10,), 10, 0),
-        ("three lengths", "dictionary-7-2-1", (10, 10, 10), 30, 6),
-        ("both signs", "dictionary-3-5", (10, 10), 40, 4),
+        ("one frame", "dictionary-1x20", (10,), 10, 0),
+        ("three lengths", "dictionary-7x20-2x10-1x8", (10, 10, 10), 10 + 20 + 50, 6),
+        ("both signs", "dictionary-3x4-5x20", (10, 10), 2 * (50 + 10), 4),
     ],
 )
 def test_the_contract_says_what_the_dictionary_is(name, cell, units, n_outputs, n_before):
     contract = exported(name)[1].contract.encoder
     assert (contract.cell, contract.units, contract.readout) == (cell, units, "pooled")
-    assert contract.dim == 3 * n_outputs
-    # the frames before, a count, mean, squares and maximum
-    assert contract.state_width == n_before * N_FEATURES + 1 + 3 * n_outputs
+    # mean, deviation and maximum; with changes also their mean, and the output before is kept
+    n_pooled, n_kept = (4, 5) if SHAPES[name].changes else (3, 3)
+    assert contract.dim == n_pooled * n_outputs
+    assert contract.state_width == n_before * N_FEATURES + 1 + n_kept * n_outputs
+
+
+def test_a_change_is_what_a_response_moves_by_from_frame_to_frame():
+    encoder, model = exported("positive")
+    rows = frames(3, 12, seed=5)
+    with torch.no_grad():
+        outputs = encoder.outputs(torch.from_numpy(rows)).numpy()
+    changes = np.abs(np.diff(outputs, axis=1)).sum(axis=1) / 12
+    np.testing.assert_allclose(np.split(model.encode(rows), 4, axis=1)[3], changes, atol=1e-6)
+
+
+def test_a_rooted_embedding_is_the_signed_root_of_what_is_pooled():
+    plain = loaded(sealed(replace(SHAPES["rooted"], rooted=False))[1])
+    rows = frames(3, 12, seed=5)
+    pooled = plain.encode(rows)
+    wanted = np.sign(pooled) * np.sqrt(np.abs(pooled))
+    assert np.abs(exported("rooted")[1].encode(rows) - wanted).max() < 0.03  # sqrt(1e-3)
+    assert (np.sign(exported("rooted")[1].encode(rows)) == np.sign(pooled)).all()
+
+
+def test_patches_at_all_heights_share_their_atoms():
+    encoder, _ = exported("positive")
+    rows = np.full((1, 9, N_FEATURES), -1.0, dtype=np.float32)
+    low, high = rows.copy(), rows.copy()
+    low[0, 3, 2:6] = high[0, 3, 6:10] = 0.5  # four bands, which is the hop, higher
+    with torch.no_grad():
+        low_outputs, high_outputs = (
+            encoder.outputs(torch.from_numpy(found))[0, :, 10:].reshape(9, 4, 10)
+            for found in (low, high)
+        )
+    torch.testing.assert_close(low_outputs[:, :2], high_outputs[:, 1:3])
 
 
 def test_a_recipe_learns_exports_and_runs_in_the_pipeline(tmp_path):
@@ -283,22 +327,40 @@ def test_no_epochs_give_atoms_and_whitening_at_random(tmp_path):
     assert not any(found.weights[name].any() for name in found.weights if name.endswith("mean"))
 
 
+def drawn_from(made, shape, n_patches):
+    source = PatchSource(made, recipe_of(), (-90.0, -20.0))
+    return torch.cat(list(source.draw(np.arange(8), n_patches, shape, gain_db=0.0)))
+
+
 def test_patches_are_pieces_of_the_crops_and_every_clip_gives_its_share():
     made = random_spectrograms()
-    numbered = np.arange(made.values.size, dtype=np.float32).reshape(made.values.shape)
-    scaled = -90.0 + 70.0 * numbered / made.values.size  # levels at -90 and -20: 1 to 1
-    source = PatchSource(replace(made, values=scaled), recipe_of(), (-90.0, -20.0))
-    drawn = torch.cat(list(source.draw(np.arange(8), 8 * PER_CROP, 5, gain_db=0.0)))
-    assert drawn.shape == (8 * PER_CROP, 100)
-    positions = ((drawn.double().numpy() + 1.0) / 2.0 * made.values.size).reshape(-1, 5, 20)
-    frame = np.rint(positions[:, :, 0] / 20).astype(int)
-    steps = np.diff(frame, axis=1)
+    numbered = np.arange(1, made.values.size + 1).reshape(made.values.shape)
+    between = -90.0 + 70.0 * numbered / (made.values.size + 1)  # the levels
+    made = replace(made, values=between.astype(np.float32))
+    shape = PatchShape(N_FEATURES, 5, 8, 4, components=8)
+    drawn = drawn_from(made, shape, 8 * PER_CROP)
+    assert drawn.shape == (8 * PER_CROP, 40)
+    value = (drawn.double().numpy() + 1.0) / 2.0 * (made.values.size + 1) - 1.0
+    frame, band = np.divmod(np.rint(value).astype(int).reshape(-1, 5, 8), 20)
+    assert set(band[:, 0, 0]) == {0, 4, 8, 12}
+    assert (band - band[:, :1, :1] == np.arange(8)).all()
+    assert (frame == frame[:, :, :1]).all()
+    steps = np.diff(frame[:, :, 0], axis=1)
     assert set(np.unique(steps)) <= {0, 1}  # 0 only before a crop's first frame
     assert (np.diff(steps, axis=1) >= 0).all()
-    clip = np.searchsorted(made.starts, frame[:, -1], side="right") - 1
+    clip = np.searchsorted(made.starts, frame[:, -1, 0], side="right") - 1
     assert np.bincount(clip, minlength=8).tolist() == [PER_CROP] * 8
-    again = torch.cat(list(source.draw(np.arange(8), 8 * PER_CROP, 5, gain_db=0.0)))
-    assert torch.equal(drawn, again)
+    assert torch.equal(drawn, drawn_from(made, shape, 8 * PER_CROP))
+
+
+def test_silence_is_not_learnt_from(tmp_path):
+    made, shape = random_spectrograms(), PatchShape(N_FEATURES, 3, components=8)
+    half = made.values.copy()
+    half[made.starts[4] :] = -160.0
+    assert len(drawn_from(replace(made, values=half), shape, 8 * PER_CROP)) == 4 * PER_CROP
+    nothing = replace(made, values=np.full_like(made.values, -160.0))
+    with pytest.raises(SourceError, match="0 of 400 patches are not silent, too few for 16"):
+        fit(recipe_of(), nothing, run=tmp_path)
 
 
 def test_whitened_patches_are_uncorrelated_and_of_length_one_on_average():
@@ -340,7 +402,7 @@ def test_a_dictionary_and_a_recurrent_encoder_fuse_bit_for_bit(tmp_path):
     fused = loaded(fuse_models(parts, name="both"))
     assert fused.incremental
     assert fused.complaint is None
-    assert fused.contract.encoder.cell == "dictionary-7-2-1 + gru"
+    assert fused.contract.encoder.cell == "dictionary-7x20-2x10-1x8 + gru"
     samples = noise(9000)
     vectors = []
     for model, cut in ((parts[0].model, 9000), (parts[1].model, 9000), (fused, 9000), (fused, 41)):
@@ -356,21 +418,6 @@ def test_a_dictionary_and_a_recurrent_encoder_fuse_bit_for_bit(tmp_path):
     np.testing.assert_array_equal(vectors[3], wanted)
 
 
-@pytest.mark.parametrize("n_joins", [1, 40])
-def test_frames_that_are_joined_to_themselves_again_and_again_are_refused(n_joins):
-    """Forty doublings would be a Scan of a million million steps for each frame; one join is a patch's own."""
-    graph = onnx.ModelProto.FromString(sealed(SHAPES["one length"])[1])
-    scan = next(node for node in graph.graph.node if node.op_type == "Scan")
-    at = list(graph.graph.node).index(scan)
-    for number in range(n_joins):
-        name = f"joined{number}"
-        doubled = helper.make_node("Concat", [scan.input[-1]] * 2, [name], axis=0)
-        graph.graph.node.insert(at + number, doubled)
-        scan.input[len(scan.input) - 1] = name
-    with pytest.raises(ModelError, match="a Scan over something else than its frames"):
-        onnxfile.check(onnxfile.seal(graph), onnxfile.ENCODER_OPERATORS, "model.onnx")
-
-
 @pytest.mark.parametrize("kind", ["fp16", "int8"])
 def test_it_is_stored_small_like_any_other(kind, tmp_path):
     path = tmp_path / "model.onnx"
@@ -382,7 +429,7 @@ def test_it_is_stored_small_like_any_other(kind, tmp_path):
         tensor.name
         for tensor in onnx.ModelProto.FromString(shrink_model(path, kind)).graph.initializer
     }
-    assert {f"patch3_W0_{kind}", f"patch5_W0_{kind}"} <= stored
+    assert {f"dictionary0_W0_{kind}", f"dictionary1_W0_{kind}"} <= stored
     assert small.contract.provenance["weights"]["lowest_cosine"] > 0.999
 
 
@@ -400,10 +447,10 @@ def test_a_level_of_the_segment_gives_a_model_that_waits_for_its_end(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"patch_frames": (4, 4)}, "names a length twice"),
-        ({"patch_frames": ()}, "patch_frames"),
-        ({"patch_frames": (65,)}, "patch_frames"),
-        ({"atoms": 500}, "500 atoms cannot be learnt from 400 patches"),
+        ({"dictionaries": [{"frames": 4}, {"frames": 4}]}, "two of the dictionaries are the same"),
+        ({"dictionaries": []}, "dictionaries"),
+        ({"dictionaries": [{"frames": 65}]}, "frames"),
+        ({"dictionaries": [{"atoms": 500}]}, "500 atoms cannot be learnt from 400 patches"),
         ({"rectify": "sometimes"}, "rectify"),
         ({"units": (8,)}, "units"),
     ],
@@ -413,11 +460,20 @@ def test_a_recipe_of_nonsense_is_refused_when_it_is_read(changes, message):
         recipe_of(**changes)
 
 
+LARGE = {"frames": 16, "bands": 10, "atoms": 8192}
+
+
+def of_one(**size):
+    return recipe_of(dictionaries=[{"atoms": 8, "components": 8} | size])
+
+
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        (recipe_of(components=21), "a patch of 1 frames has 20 values, and no 21 components"),
-        (recipe_of(atoms=8192, patches=8192, rectify="both"), "would have 98304 values"),
+        (of_one(frames=1, components=21), "has 20 values, and no 21 components"),
+        (of_one(bands=21), "does not fit into the 20 bands"),
+        (of_one(bands=8, band_hop=5), "leaves 2 of 20 bands out"),
+        (recipe_of(dictionaries=[LARGE], patches=8192, rectify="both"), "65536 are"),
         (with_fit(recipe_of(), devices=2), "without devices = 2"),
         (with_fit(recipe_of(), accelerator="cuda"), "without accelerator = cuda"),
         (with_fit(recipe_of(), precision="bf16-mixed"), "without precision"),
@@ -428,3 +484,11 @@ def test_a_dictionary_that_cannot_be_is_refused_in_one_line(recipe, message):
     with pytest.raises(ConfigurationError, match=message) as refusal:
         shape_of(recipe)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("measure", ["accuracy", "rmse"])
+def test_a_dictionary_is_tuned_in_a_space_of_its_own(measure):
+    space = default_space(recipe_of(), measure)
+    check_space(recipe_of(), space, measure)
+    assert "model.dictionaries" in space
+    assert ("model.rooted" in space) == (measure == "accuracy")

@@ -25,7 +25,7 @@ from streamdeep_trainer.models.dictionary import DictionaryShape
 from streamdeep_trainer.models.frequency import FrequencyAutoencoderShape
 from streamdeep_trainer.models.frequency_time import FrequencyTimeShape
 from streamdeep_trainer.models.networks import AnyShape, Network, build_network
-from streamdeep_trainer.models.patches import PatchShape
+from streamdeep_trainer.models.patches import PatchesShape, PatchShape
 from streamdeep_trainer.models.windows import Windows
 from streamdeep_trainer.writing import writing
 
@@ -128,9 +128,9 @@ def _shape_of(recipe: Recipe) -> AnyShape:
     frontend = recipe.frontend.stored()
     if isinstance(model, DictionaryModel):
         _refuse_devices(fit)
-        options = model.model_dump(exclude={"name", "kind", "rooted", "patches"})
-        patches = PatchShape(n_features=frontend.n_features, **options)
-        return DictionaryShape(patches, rooted=model.rooted)
+        each = [PatchShape(frontend.n_features, **one.model_dump()) for one in model.dictionaries]
+        patches = PatchesShape(tuple(each), model.rectify)
+        return DictionaryShape(patches, changes=model.changes, rooted=model.rooted)
     options = model.model_dump(exclude={"name", "kind"}) | {"dropout": fit.dropout}
     if isinstance(model, ExactModel):
         if fit.frame_dropout:

@@ -79,43 +79,61 @@ class ExactModel(_Common):
     bidirectional_decoder: bool = False
 
 
+class PatchRecipe(Strict):
+    """One dictionary: how large its patches are, and how many patterns it has.
+
+    Attributes:
+        frames: of a patch.
+        bands: of a patch; None: all there are.
+        band_hop: bands from one patch to the next above it, in the same frames; None: as many as a patch has.
+        atoms: patterns; patches at all heights share them, and respond each for itself.
+        components: principal components that a patch is whitened to; no more than it has values.
+    """
+
+    frames: int = Field(default=8, ge=1, le=64)
+    bands: int | None = Field(default=None, ge=1)
+    band_hop: int | None = Field(default=None, ge=1)
+    atoms: int = Field(default=256, ge=1, le=8192)
+    components: int = Field(default=128, ge=1, le=4096)
+
+
 class DictionaryModel(Strict):
     """Learnt patches of frames, without gradients: see :mod:`streamdeep_trainer.clustering`.
 
-    Of ``[fit]`` it knows ``epochs`` (passes over the sample), ``gain_db``, ``batch_size`` (crops that are cut
+    Of ``[fit]`` it knows ``epochs`` (passes over the patches), ``gain_db``, ``batch_size`` (crops that are cut
     at once), ``validation_fraction``, ``patience``, ``seed`` and ``threads``.
 
     Attributes:
         kind: ``dictionary``.
         name: what the model file calls itself.
-        patch_frames: frames in a patch; several are time scales side by side, each with its own dictionary.
-        atoms: of each dictionary.
-        components: principal components that a patch is whitened to; no more than it has values.
-        rectify: what becomes of an atom's response before it is pooled: it stays as it is, its ``positive``
-            part is kept, or positive and negative part side by side (``both``), which doubles the embedding.
+        dictionaries: side by side; of several lengths they are time scales.
+        rectify: what becomes of an atom's response before it is pooled: it stays as it is (``none``), its
+            ``positive`` part is kept, or positive and negative part side by side (``both``), which doubles the
+            embedding.
+        changes: also pool how much a response changes from frame to frame, beside mean, deviation and maximum.
         rooted: of the pooled responses the signed roots are the embedding, so that single large ones stand
             out less.
-        patches: how many of each length are learnt from.
+        patches: how many each dictionary learns from; silent ones among them are left out.
     """
 
     kind: Literal["dictionary"]
     name: str = Field(default="unnamed", min_length=1, max_length=64)
-    patch_frames: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
-        default=(4,), min_length=1, max_length=8
+    dictionaries: tuple[PatchRecipe, ...] = Field(
+        default=(PatchRecipe(),), min_length=1, max_length=8
     )
-    atoms: int = Field(default=1024, ge=1, le=8192)
-    components: int = Field(default=256, ge=1, le=4096)
-    rectify: Rectify = "none"
+    rectify: Rectify = "positive"
+    changes: bool = True
     rooted: bool = True
-    patches: int = Field(default=50_000, ge=1, le=10_000_000)
+    patches: int = Field(default=30_000, ge=1, le=10_000_000)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if len(set(self.patch_frames)) < len(self.patch_frames):
-            raise ValueError("patch_frames names a length twice")
-        if self.patches < self.atoms:
+        if len(set(self.dictionaries)) < len(self.dictionaries):
+            raise ValueError("two of the dictionaries are the same")
+        most = max(one.atoms for one in self.dictionaries)
+        if self.patches < most:
             raise ValueError(
-                f"{self.atoms} atoms cannot be learnt from {self.patches} patches; ask for more patches"
+                f"{most} atoms cannot be learnt from {self.patches} patches; ask for more patches"
             )
         return self
 

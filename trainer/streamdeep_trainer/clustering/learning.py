@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from streamdeep.errors import SourceError
 from streamdeep_trainer.checkpoint import (
     load_checkpoint,
     network_from,
@@ -43,11 +44,11 @@ _BEGINNING = 0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sample:
-    """Directions of whitened patches ``(patches, components)``, of one dictionary's length.
+    """Directions of whitened patches ``(patches, components)``, of one dictionary.
 
     Attributes:
         training: to learn from.
-        held_out: to measure on; None where no clips are held out.
+        held_out: to measure on; None where no clips are held out, or all of them are silent.
     """
 
     training: Tensor
@@ -77,7 +78,7 @@ def learn(recipe: Recipe, spectrograms: Spectrograms, run: Path) -> None:
             begin = state.n_epochs == 0
             random = np.random.default_rng((recipe.fit.seed, _BEGINNING, number))
             samples.append(_sample(dictionary, source, rows, random if begin else None))
-            step(f"patches of {dictionary.n_frames} frames")
+            step(f"patches of dictionary {number + 1}")
         for epoch in range(state.n_epochs + 1, recipe.fit.epochs + 1):
             if is_stale(state.losses, recipe.fit.patience):
                 break
@@ -87,7 +88,7 @@ def learn(recipe: Recipe, spectrograms: Spectrograms, run: Path) -> None:
                 atoms, square = improved(dictionary.get_buffer("atoms"), sample.training, random)
                 dictionary.get_buffer("atoms").copy_(atoms)
                 squares.append(square)
-                step(f"epoch {epoch}  {dictionary.n_frames} frames  RMSE {square**0.5:.4f}")
+                step(f"epoch {epoch}  RMSE {square**0.5:.4f}")
             state = state.after_epoch(
                 recipe,
                 weights=weights_of(network),
@@ -107,10 +108,11 @@ def _sample(
     """Draw a dictionary's patches; with ``begin``, whiten them and draw its first atoms first."""
     model, fit = source.recipe.model, source.recipe.fit
     assert isinstance(model, DictionaryModel)
-    draw = partial(source.draw, n_frames=dictionary.n_frames)
+    draw, shape = partial(source.draw, shape=dictionary.shape), dictionary.shape
     drawn = partial(draw, rows[0], model.patches, gain_db=fit.gain_db)
     if begin is not None:
-        mean, whitening = whitening_of(drawn(), model.components)
+        _refuse_silence(sum(map(len, drawn())), model.patches, shape.atoms)
+        mean, whitening = whitening_of(drawn(), shape.components)
         dictionary.mean.copy_(mean)
         dictionary.whitening.copy_(whitening)
 
@@ -119,12 +121,20 @@ def _sample(
 
     training = torch.cat([directions(some) for some in drawn()])
     if begin is not None:
-        dictionary.atoms.copy_(first_atoms(training, model.atoms, begin))
+        dictionary.atoms.copy_(first_atoms(training, shape.atoms, begin))
     held_out = None
     if len(rows[1]):
         n_patches = max(1, round(model.patches * len(rows[1]) / (len(rows[0]) + len(rows[1]))))
         held_out = torch.cat([directions(some) for some in draw(rows[1], n_patches, gain_db=0.0)])
-    return _Sample(training, held_out)
+    return _Sample(training, held_out if held_out is not None and len(held_out) else None)
+
+
+def _refuse_silence(n_loud: int, n_patches: int, n_atoms: int) -> None:
+    if n_loud < n_atoms:
+        raise SourceError(
+            f"{n_loud} of {n_patches} patches are not silent, too few for {n_atoms} atoms; "
+            "learn from louder sound, or ask for more patches or fewer atoms"
+        )
 
 
 def _held_out_loss(dictionaries: list[torch.nn.Module], samples: list[_Sample]) -> float | None:

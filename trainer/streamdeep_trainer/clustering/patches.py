@@ -1,7 +1,8 @@
 """What dictionaries are learnt from: patches at random places of random crops, drawn as for any training.
 
-The same seed draws the same patches again, so that they need not be kept: raw patches of 16 frames take 8
-times the memory of whitened ones. Not here: what is learnt from them (``kmeans``).
+The same seed draws the same patches again, so that they need not be kept: whitened ones take a fraction of the
+memory. Patches that hold nothing but silence, of which there is much in clips that were padded, are left out:
+they are all alike, and would be what most atoms are about. Not here: what is learnt from them (``kmeans``).
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from torch import Tensor
 
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.crops import draw_crops
+from streamdeep_trainer.models.patches import PatchShape
+from streamdeep_trainer.models.rows import SILENCE
 from streamdeep_trainer.spectrograms import Spectrograms
 
 PER_CROP = 32
@@ -35,21 +38,22 @@ class PatchSource:
     levels: tuple[float, float]
 
     def draw(
-        self, clips: NDArray[np.int64], n_patches: int, n_frames: int, *, gain_db: float
+        self, clips: NDArray[np.int64], n_patches: int, shape: PatchShape, *, gain_db: float
     ) -> Iterator[Tensor]:
-        """Draw patches, each clip giving as many as any other, to within one crop.
+        """Draw patches, as many from each clip as from any other, to within one crop.
 
         Args:
             clips: rows of the spectrograms; at least one.
-            n_patches: how many, rounded up to whole crops.
-            n_frames: in a patch; before a crop's first frame stands that frame, as in the encoder.
+            n_patches: how many, rounded up to whole crops; fewer come of it where there is silence.
+            shape: of a patch; before a crop's first frame stands that frame, as in the encoder.
             gain_db: each crop is made louder or quieter by up to this.
 
         Yields:
-            ``(patches, n_frames * features)`` float32, those of one batch of crops after the other.
+            ``(patches, values)`` float32, those of one batch of crops after the other.
         """
         fit = self.recipe.fit
-        random = np.random.default_rng((fit.seed, n_frames))
+        random = np.random.default_rng((fit.seed, shape.frames, shape.n_bands))
+        indices = shape.indices()
         n_crops = -(-n_patches // PER_CROP)
         turns = [random.permutation(clips) for _ in range(-(-n_crops // len(clips)))]
         order = np.concatenate(turns)[:n_crops]
@@ -65,7 +69,9 @@ class PatchSource:
                 random=random,
             )
             ends = random.integers(lengths[:, None], size=(len(some), PER_CROP))
-            which = np.maximum(ends[:, :, None] - np.arange(n_frames)[::-1], 0)
+            which = np.maximum(ends[:, :, None] - np.arange(shape.frames)[::-1], 0)
             crops = np.arange(len(some))[:, None, None]
-            patches = frames[crops, which]  # (crops, patches, frames, features)
-            yield torch.from_numpy(patches.reshape(len(some) * PER_CROP, -1))
+            whole = frames[crops, which].reshape(len(some) * PER_CROP, -1)
+            heights = random.integers(len(indices), size=len(whole))
+            patches = np.take_along_axis(whole, indices[heights], axis=1)
+            yield torch.from_numpy(patches[patches.max(axis=1) > SILENCE])

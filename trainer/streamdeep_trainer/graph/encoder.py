@@ -59,12 +59,12 @@ def encoder_contract(weights: EncoderWeights) -> EncoderContract:
 
     ``cell`` is for people: the cell, behind ``frequency`` or ``frequency-time`` where frames go through a
     frequency encoder, with ``bidirectional`` in front where layers over time run backwards too. Of patches it
-    is ``dictionary`` and their lengths in frames, and the units are each one's atoms.
+    is ``dictionary`` and their sizes, and the units are each one's atoms.
     """
     if weights.patches is not None:
         return EncoderContract(
-            cell="-".join(["dictionary", *map(str, weights.patches.n_frames)]),
-            units=tuple(len(bias) for bias in weights.patches.biases),
+            cell=weights.patches.about,
+            units=tuple(len(one.bias) for one in weights.patches.dictionaries),
             readout=weights.readout,
             dim=weights.dim,
             state_width=weights.state_width,

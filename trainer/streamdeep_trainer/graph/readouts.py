@@ -89,18 +89,18 @@ def _write_moments(
     """As :func:`write_pooled`, with moments that are followed step by step."""
     opening = None
     if state is not None:
-        count, means, squares, maxima = _kept(build, weights, state)
-        opening = [count, *means, *squares, maxima]
-    pools = follow(build, outputs, opening, weights.n_outputs)
-    ending = pools
+        opening = _columns(build, weights, state)
+    pools = follow(build, outputs, opening, weights.n_outputs, changes=weights.changes)
+    ending = pools[:-1] if weights.changes else pools  # not the newest outputs
     if emit is not None:
-        ending = [build.node("Gather", part, emit, axis=0) for part in pools]
-    count, mean, squares_sum, maximum = ending
+        ending = [build.node("Gather", part, emit, axis=0) for part in ending]
+    count, mean, squares_sum, maximum, *changes = ending
     variance = build.node("Div", squares_sum, count)
     floored = build.node(
         "Add", variance, build.constant("variance_floor", np.full(1, VARIANCE_FLOOR, np.float32))
     )
-    _write_embedding(build, weights, [mean, build.node("Sqrt", floored), maximum])
+    statistics = [mean, build.node("Sqrt", floored), maximum, *changes]
+    _write_embedding(build, weights, statistics)
     return pools
 
 
@@ -120,12 +120,17 @@ def _kept(
     build: Builder, weights: EncoderWeights, state: str
 ) -> tuple[str, list[str], list[str], str]:
     """Count, sums, sums of squares and maxima, as the state's last columns hold them."""
-    width, each = weights.n_outputs, n_parts(wide=weights.wide_sums)
-    at = weights.state_width - weights.pools_width
-    count = build.columns(state, at, at + 1)
-    starts = range(at + 1, weights.state_width, width)
-    parts = [build.columns(state, start, start + width) for start in starts]
+    each = n_parts(wide=weights.wide_sums)
+    count, *parts = _columns(build, weights, state)
     return count, parts[:each], parts[each : 2 * each], parts[-1]
+
+
+def _columns(build: Builder, weights: EncoderWeights, state: str) -> list[str]:
+    """The state's last columns: a count, and as wide as the outputs all that follows it."""
+    width, at = weights.n_outputs, weights.state_width - weights.pools_width
+    bounds = [(at, at + 1)]
+    bounds += [(start, start + width) for start in range(at + 1, weights.state_width, width)]
+    return [build.columns(state, start, stop) for start, stop in bounds]
 
 
 def _running_maximum(build: Builder, count: str | None, maxima: str | None, outputs: str) -> str:

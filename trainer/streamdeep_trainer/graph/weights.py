@@ -145,32 +145,47 @@ class FrequencyWeights:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class DictionaryWeights:
+    """What patches of one size are multiplied with.
+
+    Attributes:
+        n_frames: of a patch.
+        indices: ``(positions, values)`` int64, which of the frames' values, the oldest frame first, each patch
+            holds.
+        matrices: one after the other, from ``values`` to ``atoms``.
+        bias: ``(atoms,)``, added at the end.
+    """
+
+    n_frames: int
+    indices: NDArray[np.int64]
+    matrices: Sequence[NDArray[np.float32]]
+    bias: NDArray[np.float32]
+
+    @property
+    def n_outputs(self) -> int:
+        """Responses of all atoms at all positions."""
+        return len(self.indices) * len(self.bias)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PatchWeights:
-    """What patches of frames are multiplied with, for each length.
+    """What is looked at instead of single frames.
 
     Attributes:
         n_features: width of a frame.
-        matrices: one after the other, of each length: from ``frames * n_features``, the oldest frame's rows
-            first, to ``atoms``.
-        biases: ``(atoms,)`` each, added at the end.
+        dictionaries: side by side.
         rectify: what becomes of the products: they stay, their positive parts are kept, or positive and
             negative parts side by side.
     """
 
     n_features: int
-    matrices: Sequence[Sequence[NDArray[np.float32]]]
-    biases: Sequence[NDArray[np.float32]]
+    dictionaries: Sequence[DictionaryWeights]
     rectify: Literal["none", "positive", "both"] = "none"
-
-    @property
-    def n_frames(self) -> tuple[int, ...]:
-        """Frames in a patch, of each matrix."""
-        return tuple(len(first) // self.n_features for first, *_ in self.matrices)
 
     @property
     def n_before(self) -> int:
         """How many frames before the newest the longest patch looks at."""
-        return max(self.n_frames) - 1
+        return max(one.n_frames for one in self.dictionaries) - 1
 
     @property
     def state_width(self) -> int:
@@ -181,7 +196,15 @@ class PatchWeights:
     def n_outputs(self) -> int:
         """What comes out per frame."""
         each = 2 if self.rectify == "both" else 1
-        return each * sum(len(bias) for bias in self.biases)
+        return each * sum(one.n_outputs for one in self.dictionaries)
+
+    @property
+    def about(self) -> str:
+        """For people: ``dictionary``, and of each the frames and bands of a patch."""
+        sizes = (
+            f"{one.n_frames}x{one.indices.shape[1] // one.n_frames}" for one in self.dictionaries
+        )
+        return "-".join(["dictionary", *sizes])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,6 +224,7 @@ class EncoderWeights:
         wide_sums: pooled sums are exact and take two values of the state each, see ``sums``.
         followed: pooled means and deviations are followed step by step instead, see ``moments``; without
             unit means.
+        changes: where followed, also the mean absolute change from step to step.
         rooted: of pooled statistics the signed roots are the embedding.
     """
 
@@ -214,6 +238,7 @@ class EncoderWeights:
     whole: bool = False
     wide_sums: bool = False
     followed: bool = False
+    changes: bool = False
     rooted: bool = False
 
     @property
@@ -235,13 +260,13 @@ class EncoderWeights:
     def dim(self) -> int:
         """Length of an embedding."""
         if self.readout == "pooled":
-            return 3 * self.n_outputs
+            return (4 if self.changes else 3) * self.n_outputs
         return self.n_outputs if self.projection is None else int(self.projection.weight.shape[1])
 
     @property
     def pools_width(self) -> int:
-        """A count, and per output two sums and a maximum."""
-        return (5 if self.wide_sums else 3) * self.n_outputs + 1
+        """A count, and per output two sums, a maximum, and for changes their mean and the output before."""
+        return (5 if self.wide_sums or self.changes else 3) * self.n_outputs + 1
 
     @property
     def state_width(self) -> int:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from streamdeep_trainer.graph import (
+    DictionaryWeights,
     EncoderWeights,
     FrequencyWeights,
     GruLayer,
@@ -20,7 +21,7 @@ from streamdeep_trainer.graph import (
 )
 from streamdeep_trainer.models.cells import MinimalGru, ResetBeforeGru
 from streamdeep_trainer.models.encoder import Encoder, FrequencyEncoder
-from streamdeep_trainer.models.patches import PatchEncoder
+from streamdeep_trainer.models.patches import PatchEncoder, PatchShape
 
 
 def encoder_weights(
@@ -48,6 +49,7 @@ def encoder_weights(
         # other recurrent outputs hardly ever do, and narrow sums will do.
         wide_sums=needed and not encoder.shape.units,
         followed=pooled and not needed,
+        changes=encoder.shape.changes,
         rooted=encoder.shape.rooted,
     )
 
@@ -69,16 +71,28 @@ def _frequency(encoder: FrequencyEncoder) -> FrequencyWeights:
 
 
 def _patches(encoder: PatchEncoder) -> PatchWeights:
-    matrices, biases = [], []
-    for dictionary in encoder.dictionaries:
-        parts = (dictionary.get_buffer(name) for name in ("mean", "whitening", "atoms"))
-        mean, whitening, atoms = (values.double().numpy() for values in parts)
-        whole = whitening @ atoms.T
-        # Two products are fewer multiplications than one, unless there are few atoms.
-        chain = [whole] if whole.size <= whitening.size + atoms.size else [whitening, atoms.T]
-        matrices.append([matrix.astype(np.float32) for matrix in chain])
-        biases.append((-mean @ whole).astype(np.float32))
-    return PatchWeights(encoder.shape.n_features, matrices, biases, encoder.shape.rectify)
+    return PatchWeights(
+        encoder.shape.each[0].n_features,
+        [
+            _dictionary(shape, dictionary)
+            for shape, dictionary in zip(encoder.shape.each, encoder.dictionaries, strict=True)
+        ],
+        encoder.shape.rectify,
+    )
+
+
+def _dictionary(shape: PatchShape, dictionary: nn.Module) -> DictionaryWeights:
+    parts = (dictionary.get_buffer(name) for name in ("mean", "whitening", "atoms"))
+    mean, whitening, atoms = (values.double().numpy() for values in parts)
+    whole = whitening @ atoms.T
+    # Two products are fewer multiplications than one where patches are large.
+    chain = [whole] if whole.size <= whitening.size + atoms.size else [whitening, atoms.T]
+    return DictionaryWeights(
+        n_frames=shape.frames,
+        indices=shape.indices(),
+        matrices=[matrix.astype(np.float32) for matrix in chain],
+        bias=(-mean @ whole).astype(np.float32),
+    )
 
 
 def _array(values: torch.Tensor) -> NDArray[np.float32]:

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from streamdeep_trainer.models.encoder import Encoder, EncoderShape
-from streamdeep_trainer.models.patches import PatchEncoder, PatchShape
+from streamdeep_trainer.models.patches import PatchEncoder, PatchesShape
+
+_MOST_VALUES = 65536
+"""Of an embedding, as the model file has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +22,19 @@ class DictionaryShape:
 
     Attributes:
         patches: its dictionaries.
+        changes: how much responses change from frame to frame is pooled too.
         rooted: of the pooled responses the signed roots are the embedding.
     """
 
-    patches: PatchShape
+    patches: PatchesShape
+    changes: bool = False
     rooted: bool = False
+
+    def __post_init__(self) -> None:
+        if self.embedding_dim > _MOST_VALUES:
+            raise ValueError(
+                f"the embedding would have {self.embedding_dim} values; {_MOST_VALUES} are allowed"
+            )
 
     @property
     def embedding_dim(self) -> int:
@@ -34,9 +45,10 @@ class DictionaryShape:
     def encoder(self) -> EncoderShape:
         """All there is."""
         return EncoderShape(
-            n_features=self.patches.n_features,
+            n_features=self.patches.each[0].n_features,
             units=(),
             patches=self.patches,
+            changes=self.changes,
             rooted=self.rooted,
         )
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from streamdeep_trainer.models.cells import Cell
-from streamdeep_trainer.models.patches import PatchEncoder, PatchShape
+from streamdeep_trainer.models.patches import PatchEncoder, PatchesShape
 from streamdeep_trainer.models.rows import drop_steps, last_steps, pooled, signed_root
 from streamdeep_trainer.models.stack import DropoutPlacement, StackShape, make_layers, run_stack
 from streamdeep_trainer.models.windows import Windows
@@ -77,6 +77,7 @@ class EncoderShape:
         noise: probability with which a whole step is set to zero while training (auDeep's encoder noise).
         frequency: what each frame goes through first.
         patches: what is looked at instead of frames, and pooled.
+        changes: of patches, how much outputs change from step to step is pooled too.
         rooted: of pooled statistics the signed roots are the embedding.
     """
 
@@ -90,7 +91,8 @@ class EncoderShape:
     dropout_placement: DropoutPlacement = "between"
     noise: float = 0.0
     frequency: FrequencyShape | None = None
-    patches: PatchShape | None = None
+    patches: PatchesShape | None = None
+    changes: bool = False
     rooted: bool = False
 
     def __post_init__(self) -> None:
@@ -128,7 +130,7 @@ class EncoderShape:
     def embedding_dim(self) -> int:
         """Length of the embedding."""
         if self.readout == "pooled":
-            return 3 * self.n_outputs
+            return (4 if self.changes else 3) * self.n_outputs
         return self.dim if self.units else self.n_outputs
 
 
@@ -220,7 +222,7 @@ class Encoder(nn.Module):
     def read(self, outputs: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
         """The embedding ``(batch, dim)`` of what :meth:`run` returns."""
         if self.shape.readout == "pooled":
-            statistics = pooled(outputs, lengths)
+            statistics = pooled(outputs, lengths, changes=self.shape.changes)
             return signed_root(statistics) if self.shape.rooted else statistics
         return states if self.projection is None else torch.tanh(self.projection(states))
 

@@ -1,70 +1,105 @@
 """Patches of consecutive frames, whitened and compared with atoms: what a dictionary sees of a sound.
 
-One dictionary per length of patch; all see the same frames. Not here: learning (``clustering``), and the
+Dictionaries of several sizes stand side by side; all see the same frames. Not here: learning (``clustering``), and the
 exported graph (``graph.patches``), where mean, whitening and atoms are one matrix and one bias.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 Rectify = Literal["none", "positive", "both"]
 _MOST_VALUES = 8192
 """Of a patch: learning needs the square of it in float64."""
-_MOST_DIM = 65536
-"""Of an embedding, as the model file has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PatchShape:
-    """Everything that decides the size of dictionaries.
+    """Everything that decides the size of one dictionary.
 
     Attributes:
         n_features: width of a frame.
-        patch_frames: frames in a patch, of each dictionary.
-        atoms: of each dictionary.
+        frames: of a patch.
+        bands: of a patch; None: all.
+        band_hop: bands from one patch to the next above it; None: as many as a patch has.
+        atoms: that patches at all heights share.
         components: that a patch is whitened to.
-        rectify: see :class:`streamdeep_trainer.model_recipe.DictionaryModel`.
     """
 
     n_features: int
-    patch_frames: tuple[int, ...] = (4,)
-    atoms: int = 1024
-    components: int = 256
-    rectify: Rectify = "none"
+    frames: int = 8
+    bands: int | None = None
+    band_hop: int | None = None
+    atoms: int = 256
+    components: int = 128
 
     def __post_init__(self) -> None:
-        least, most = (
-            n_frames * self.n_features
-            for n_frames in (min(self.patch_frames), max(self.patch_frames))
-        )
-        if self.components > least:
+        size = f"a patch of {self.frames} frames and {self.n_bands} bands"
+        if self.n_bands > self.n_features:
+            raise ValueError(f"{size} does not fit into the {self.n_features} bands of a frame")
+        left = (self.n_features - self.n_bands) % (self.band_hop or self.n_bands)
+        if left:
             raise ValueError(
-                f"a patch of {min(self.patch_frames)} frames has {least} values, "
-                f"and no {self.components} components"
+                f"{size} every {self.band_hop or self.n_bands} bands leaves {left} of "
+                f"{self.n_features} bands out; choose another band_hop"
             )
-        if 3 * self.n_outputs > _MOST_DIM:
+        if self.components > self.n_values:
             raise ValueError(
-                f"the embedding would have {3 * self.n_outputs} values; {_MOST_DIM} are allowed"
+                f"{size} has {self.n_values} values, and no {self.components} components"
             )
-        if most > _MOST_VALUES:
-            raise ValueError(
-                f"a patch of {max(self.patch_frames)} frames has {most} values; {_MOST_VALUES} are allowed"
-            )
+        if self.n_values > _MOST_VALUES:
+            raise ValueError(f"{size} has {self.n_values} values; {_MOST_VALUES} are allowed")
+
+    @property
+    def n_bands(self) -> int:
+        """Bands of a patch."""
+        return self.n_features if self.bands is None else self.bands
+
+    @property
+    def n_values(self) -> int:
+        """Values of a patch."""
+        return self.frames * self.n_bands
+
+    @property
+    def n_positions(self) -> int:
+        """Patches in the same frames."""
+        return (self.n_features - self.n_bands) // (self.band_hop or self.n_bands) + 1
+
+    def indices(self) -> NDArray[np.int64]:
+        """``(positions, values)``: which of its frames' values, the oldest frame first, each patch holds."""
+        lowest = np.arange(self.n_positions) * (self.band_hop or self.n_bands)
+        frame = np.arange(self.frames) * self.n_features
+        found = lowest[:, None, None] + frame[:, None] + np.arange(self.n_bands)
+        return found.reshape(self.n_positions, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class PatchesShape:
+    """Dictionaries side by side.
+
+    Attributes:
+        each: at least one, all of the same frames.
+        rectify: see :class:`streamdeep_trainer.model_recipe.DictionaryModel`.
+    """
+
+    each: tuple[PatchShape, ...]
+    rectify: Rectify = "none"
 
     @property
     def n_outputs(self) -> int:
         """What comes out per frame."""
-        return len(self.patch_frames) * self.atoms * (2 if self.rectify == "both" else 1)
+        twice = 2 if self.rectify == "both" else 1
+        return twice * sum(shape.n_positions * shape.atoms for shape in self.each)
 
 
 class PatchDictionary(nn.Module):
-    """Patches of one length: ``(patch - mean) whitening atoms``, as it is before anything is learnt: at random.
+    """Patches of one size: ``(patch - mean) whitening atoms``, as it is before anything is learnt: at random.
 
     Attributes:
-        n_frames: in a patch.
         mean: ``(values,)``, of a patch.
         whitening: ``(values, components)``.
         atoms: ``(atoms, components)``, of length 1.
@@ -74,18 +109,21 @@ class PatchDictionary(nn.Module):
     whitening: Tensor
     atoms: Tensor
 
-    def __init__(self, n_frames: int, n_features: int, components: int, n_atoms: int) -> None:
+    def __init__(self, shape: PatchShape) -> None:
         super().__init__()
-        self.n_frames = n_frames
-        n_values = n_frames * n_features
-        self.register_buffer("mean", torch.zeros(n_values))
-        self.register_buffer("whitening", torch.randn(n_values, components) / n_values**0.5)
-        atoms = torch.randn(n_atoms, components)
-        self.register_buffer("atoms", nn.functional.normalize(atoms, dim=1))
+        self.shape = shape
+        whitening = torch.randn(shape.n_values, shape.components) / shape.n_values**0.5
+        atoms = nn.functional.normalize(torch.randn(shape.atoms, shape.components), dim=1)
+        self.register_buffer("mean", torch.zeros(shape.n_values))
+        self.register_buffer("whitening", whitening)
+        self.register_buffer("atoms", atoms)
+        self.register_buffer("indices", torch.from_numpy(shape.indices()), persistent=False)
 
-    def forward(self, patches: Tensor) -> Tensor:
-        """``(..., values)`` to ``(..., atoms)``."""
-        return self.whitened(patches) @ self.atoms.T
+    def forward(self, frames: Tensor) -> Tensor:
+        """``(batch, time, features)`` to responses ``(batch, time, positions * atoms)``; causal."""
+        indices = self.get_buffer("indices")
+        patches = patches_of(frames, self.shape.frames)[:, :, indices]
+        return (self.whitened(patches) @ self.atoms.T).flatten(2)
 
     def whitened(self, patches: Tensor) -> Tensor:
         """``(..., values)`` to ``(..., components)``."""
@@ -95,25 +133,22 @@ class PatchDictionary(nn.Module):
 class PatchEncoder(nn.Module):
     """Frames to the responses of all atoms, frame by frame."""
 
-    def __init__(self, shape: PatchShape) -> None:
+    def __init__(self, shape: PatchesShape) -> None:
         super().__init__()
         self.shape = shape
-        self.dictionaries = nn.ModuleList(
-            PatchDictionary(n_frames, shape.n_features, shape.components, shape.atoms)
-            for n_frames in shape.patch_frames
-        )
+        self.dictionaries = nn.ModuleList(PatchDictionary(each) for each in shape.each)
 
     def forward(self, frames: Tensor) -> Tensor:
         """``(batch, time, features)`` to ``(batch, time, outputs)``; causal."""
         found = []
-        for n_frames, dictionary in zip(self.shape.patch_frames, self.dictionaries, strict=True):
-            response = dictionary(patches_of(frames, n_frames))
+        for dictionary in self.dictionaries:
+            responses = dictionary(frames)
             if self.shape.rectify == "none":
-                found.append(response)
+                found.append(responses)
                 continue
-            found.append(response.clamp_min(0.0))
+            found.append(responses.clamp_min(0.0))
             if self.shape.rectify == "both":
-                found.append((-response).clamp_min(0.0))
+                found.append((-responses).clamp_min(0.0))
         return torch.cat(found, dim=2)
 
 

@@ -24,15 +24,7 @@ def default_space(recipe: Recipe, measure: Measure) -> Space:
     """
     model = recipe.model
     if isinstance(model, DictionaryModel):
-        learnt: dict[str, Range | Choices] = {
-            "fit.gain_db": Range(low=0.0, high=20.0),
-            "model.atoms": _around(model.atoms, _MOST_ATOMS),
-        }
-        if measure == "accuracy":
-            learnt["model.components"] = _around(model.components, model.components)
-            learnt["model.rectify"] = Choices(choices=("none", "positive", "both"))
-            learnt["model.rooted"] = Choices(choices=(True, False))
-        return learnt
+        return _of_dictionaries(model, measure)
     space: dict[str, Range | Choices] = {
         "fit.learning_rate": Range(low=1e-4, high=1e-2, log=True),
         "fit.dropout": Range(low=0.0, high=0.5),
@@ -55,6 +47,27 @@ def default_space(recipe: Recipe, measure: Measure) -> Space:
     if isinstance(model, FrequencyTimeModel):
         space["model.frequency_units"] = _stacks(model.frequency_units)
         space["model.readout"] = Choices(choices=("pooled", "final"))
+    return space
+
+
+def _of_dictionaries(model: DictionaryModel, measure: Measure) -> Space:
+    """Half, as and twice as many atoms; what is made of their responses cannot be told by the loss."""
+    tables = [one.model_dump(exclude_none=True) for one in model.dictionaries]
+    sizes = [
+        [
+            table | {"atoms": min(_MOST_ATOMS, max(1, table["atoms"] * halves // 2))}
+            for table in tables
+        ]
+        for halves in (1, 2, 4)
+    ]
+    space: dict[str, Range | Choices] = {
+        "fit.gain_db": Range(low=0.0, high=20.0),
+        "model.dictionaries": Choices(choices=tuple(sizes)),
+    }
+    if measure == "accuracy":
+        space["model.rectify"] = Choices(choices=("none", "positive", "both"))
+        space["model.changes"] = Choices(choices=(True, False))
+        space["model.rooted"] = Choices(choices=(True, False))
     return space
 
 
