@@ -110,9 +110,10 @@ class DictionaryModel(Strict):
         rectify: what becomes of an atom's response before it is pooled: it stays as it is (``none``), its
             ``positive`` part is kept, or positive and negative part side by side (``both``), which doubles the
             embedding.
-        changes: also pool how much a response changes from frame to frame, beside mean, deviation and maximum.
-        rooted: of the pooled responses the signed roots are the embedding, so that single large ones stand
-            out less.
+        roughness: beside mean, deviation and maximum, also pool how much a response changes from frame to frame, as
+            a share of its deviation.
+        rooted: of mean, deviation and maximum the signed roots are the embedding, so that single large ones
+            stand out less.
         patches: how many each dictionary learns from; silent ones among them are left out.
     """
 
@@ -122,7 +123,7 @@ class DictionaryModel(Strict):
         default=(PatchRecipe(),), min_length=1, max_length=8
     )
     rectify: Rectify = "positive"
-    changes: bool = True
+    roughness: bool = True
     rooted: bool = True
     patches: int = Field(default=30_000, ge=1, le=10_000_000)
 

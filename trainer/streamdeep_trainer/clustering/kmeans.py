@@ -21,8 +21,7 @@ _ROWS_AT_ONCE = 4096
 def whitening_of(patches: Iterable[Tensor], n_components: int) -> tuple[Tensor, Tensor]:
     """Mean of patches, and the matrix that whitens them to principal components.
 
-    Scaled so that a whitened patch has length 1 in the root of the mean square: responses then are about as
-    large as those of recurrent cells, whatever the size of a patch. Needs twice the square of a patch's
+    The variance of each component is 1 but for what :data:`FLOOR_SHARE` takes off. Needs twice the square of a patch's
     values in float64, and time that grows with their cube: seconds for 2,000, a minute for 4,000.
 
     Args:
@@ -41,8 +40,7 @@ def whitening_of(patches: Iterable[Tensor], n_components: int) -> tuple[Tensor, 
     variances, axes = torch.linalg.eigh(products / n_patches - torch.outer(mean, mean))
     variances, axes = variances[-n_components:].clamp_min(0.0), axes[:, -n_components:]
     floored = variances + FLOOR_SHARE * variances.mean().clamp_min(_SMALLEST_VARIANCE)
-    length = (variances / floored).sum().clamp_min(1.0).sqrt()
-    return mean.float(), (axes / floored.sqrt() / length).float()
+    return mean.float(), (axes / floored.sqrt()).float()
 
 
 def first_atoms(directions: Tensor, n_atoms: int, random: np.random.Generator) -> Tensor:

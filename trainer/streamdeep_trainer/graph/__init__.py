@@ -23,6 +23,7 @@ from streamdeep_trainer.graph.encoder import write_encoder as write_encoder
 from streamdeep_trainer.graph.narrow import WeightKind as WeightKind
 from streamdeep_trainer.graph.narrow import narrow as narrow
 from streamdeep_trainer.graph.readouts import ROOT_FLOOR as ROOT_FLOOR
+from streamdeep_trainer.graph.readouts import ROUGHNESS_FLOOR as ROUGHNESS_FLOOR
 from streamdeep_trainer.graph.readouts import VARIANCE_FLOOR as VARIANCE_FLOOR
 from streamdeep_trainer.graph.weights import DictionaryWeights as DictionaryWeights
 from streamdeep_trainer.graph.weights import EncoderWeights as EncoderWeights

@@ -14,6 +14,8 @@ from streamdeep_trainer.graph.weights import EncoderWeights
 
 VARIANCE_FLOOR = 1e-4
 """Added under the root of a pooled variance; a unit that never moves has a deviation of 0.01."""
+ROUGHNESS_FLOOR = 0.02
+"""Added to the deviation that a change is divided by: what hardly moves at all is not rough."""
 ROOT_FLOOR = 1e-3
 """Added under the signed root: without it, rounding of what is almost 0 would be blown up."""
 
@@ -90,30 +92,41 @@ def _write_moments(
     opening = None
     if state is not None:
         opening = _columns(build, weights, state)
-    pools = follow(build, outputs, opening, weights.n_outputs, changes=weights.changes)
-    ending = pools[:-1] if weights.changes else pools  # not the newest outputs
+    pools = follow(build, outputs, opening, weights.n_outputs, changes=weights.roughness)
+    ending = pools[:-1] if weights.roughness else pools  # not the newest outputs
     if emit is not None:
         ending = [build.node("Gather", part, emit, axis=0) for part in ending]
-    count, mean, squares_sum, maximum, *changes = ending
+    count, mean, squares_sum, maximum, *change = ending
     variance = build.node("Div", squares_sum, count)
     floored = build.node(
         "Add", variance, build.constant("variance_floor", np.full(1, VARIANCE_FLOOR, np.float32))
     )
-    statistics = [mean, build.node("Sqrt", floored), maximum, *changes]
-    _write_embedding(build, weights, statistics)
+    deviation = build.node("Sqrt", floored)
+    roughness = [_write_roughness(build, changes, deviation) for changes in change]
+    _write_embedding(build, weights, [mean, deviation, maximum], *roughness)
     return pools
 
 
-def _write_embedding(build: Builder, weights: EncoderWeights, statistics: list[str]) -> None:
-    """Side by side, or each one's signed root: ``x / sqrt(|x| + floor)``."""
+def _write_roughness(build: Builder, change: str, deviation: str) -> str:
+    """The mean absolute change from step to step as a share of the deviation."""
+    floor = build.constant("roughness_floor", np.full(1, ROUGHNESS_FLOOR, np.float32))
+    found: str = build.node("Div", change, build.node("Add", deviation, floor))
+    return found
+
+
+def _write_embedding(
+    build: Builder, weights: EncoderWeights, statistics: list[str], *roughness: str
+) -> None:
+    """Side by side; of ``statistics`` perhaps each one's signed root, ``x / sqrt(|x| + floor)``."""
     if not weights.rooted:
-        build.node("Concat", *statistics, axis=1, name="embedding")
+        build.node("Concat", *statistics, *roughness, axis=1, name="embedding")
         return
     values = build.joined(statistics, 1)
     negative = build.node("Sub", build.constant("zero", np.zeros(1, np.float32)), values)
     floor = build.constant("root_floor", np.full(1, ROOT_FLOOR, np.float32))
     size = build.node("Add", build.node("Max", values, negative), floor)
-    build.node("Div", values, build.node("Sqrt", size), name="embedding")
+    roots = build.node("Div", values, build.node("Sqrt", size))
+    build.node("Concat", roots, *roughness, axis=1, name="embedding")
 
 
 def _kept(

@@ -224,7 +224,7 @@ class EncoderWeights:
         wide_sums: pooled sums are exact and take two values of the state each, see ``sums``.
         followed: pooled means and deviations are followed step by step instead, see ``moments``; without
             unit means.
-        changes: where followed, also the mean absolute change from step to step.
+        roughness: where followed, also how much an output changes from step to step, as a share of its deviation.
         rooted: of pooled statistics the signed roots are the embedding.
     """
 
@@ -238,7 +238,7 @@ class EncoderWeights:
     whole: bool = False
     wide_sums: bool = False
     followed: bool = False
-    changes: bool = False
+    roughness: bool = False
     rooted: bool = False
 
     @property
@@ -260,13 +260,13 @@ class EncoderWeights:
     def dim(self) -> int:
         """Length of an embedding."""
         if self.readout == "pooled":
-            return (4 if self.changes else 3) * self.n_outputs
+            return (4 if self.roughness else 3) * self.n_outputs
         return self.n_outputs if self.projection is None else int(self.projection.weight.shape[1])
 
     @property
     def pools_width(self) -> int:
-        """A count, and per output two sums, a maximum, and for changes their mean and the output before."""
-        return (5 if self.wide_sums or self.changes else 3) * self.n_outputs + 1
+        """A count, and per output two sums, a maximum, and for roughness the mean change and the output before."""
+        return (5 if self.wide_sums or self.roughness else 3) * self.n_outputs + 1
 
     @property
     def state_width(self) -> int:

@@ -49,7 +49,7 @@ def encoder_weights(
         # other recurrent outputs hardly ever do, and narrow sums will do.
         wide_sums=needed and not encoder.shape.units,
         followed=pooled and not needed,
-        changes=encoder.shape.changes,
+        roughness=encoder.shape.roughness,
         rooted=encoder.shape.rooted,
     )
 

@@ -22,12 +22,12 @@ class DictionaryShape:
 
     Attributes:
         patches: its dictionaries.
-        changes: how much responses change from frame to frame is pooled too.
+        roughness: how much responses change from frame to frame, as a share of their deviation, is pooled too.
         rooted: of the pooled responses the signed roots are the embedding.
     """
 
     patches: PatchesShape
-    changes: bool = False
+    roughness: bool = False
     rooted: bool = False
 
     def __post_init__(self) -> None:
@@ -48,7 +48,7 @@ class DictionaryShape:
             n_features=self.patches.each[0].n_features,
             units=(),
             patches=self.patches,
-            changes=self.changes,
+            roughness=self.roughness,
             rooted=self.rooted,
         )
 

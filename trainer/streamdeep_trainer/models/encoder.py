@@ -14,7 +14,13 @@ from torch import Tensor, nn
 
 from streamdeep_trainer.models.cells import Cell
 from streamdeep_trainer.models.patches import PatchEncoder, PatchesShape
-from streamdeep_trainer.models.rows import drop_steps, last_steps, pooled, signed_root
+from streamdeep_trainer.models.rows import (
+    drop_steps,
+    last_steps,
+    pooled,
+    roughness,
+    signed_root,
+)
 from streamdeep_trainer.models.stack import DropoutPlacement, StackShape, make_layers, run_stack
 from streamdeep_trainer.models.windows import Windows
 
@@ -77,8 +83,9 @@ class EncoderShape:
         noise: probability with which a whole step is set to zero while training (auDeep's encoder noise).
         frequency: what each frame goes through first.
         patches: what is looked at instead of frames, and pooled.
-        changes: of patches, how much outputs change from step to step is pooled too.
-        rooted: of pooled statistics the signed roots are the embedding.
+        roughness: of patches, how much outputs change from step to step, as a share of their deviation, is
+            pooled too.
+        rooted: of mean, deviation and maximum the signed roots are the embedding.
     """
 
     n_features: int
@@ -92,7 +99,7 @@ class EncoderShape:
     noise: float = 0.0
     frequency: FrequencyShape | None = None
     patches: PatchesShape | None = None
-    changes: bool = False
+    roughness: bool = False
     rooted: bool = False
 
     def __post_init__(self) -> None:
@@ -130,7 +137,7 @@ class EncoderShape:
     def embedding_dim(self) -> int:
         """Length of the embedding."""
         if self.readout == "pooled":
-            return (4 if self.changes else 3) * self.n_outputs
+            return (4 if self.roughness else 3) * self.n_outputs
         return self.dim if self.units else self.n_outputs
 
 
@@ -222,8 +229,12 @@ class Encoder(nn.Module):
     def read(self, outputs: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
         """The embedding ``(batch, dim)`` of what :meth:`run` returns."""
         if self.shape.readout == "pooled":
-            statistics = pooled(outputs, lengths, changes=self.shape.changes)
-            return signed_root(statistics) if self.shape.rooted else statistics
+            statistics = pooled(outputs, lengths)
+            embedding = signed_root(statistics) if self.shape.rooted else statistics
+            if not self.shape.roughness:
+                return embedding
+            deviation = statistics.chunk(3, dim=1)[1]
+            return torch.cat((embedding, roughness(outputs, lengths, deviation)), dim=1)
         return states if self.projection is None else torch.tanh(self.projection(states))
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:

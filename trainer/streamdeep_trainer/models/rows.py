@@ -7,7 +7,7 @@ weights.
 import torch
 from torch import Tensor
 
-from streamdeep_trainer.graph import ROOT_FLOOR, VARIANCE_FLOOR
+from streamdeep_trainer.graph import ROOT_FLOOR, ROUGHNESS_FLOOR, VARIANCE_FLOOR
 
 SILENCE = -1.0
 """What silence is in normalised frames: exactly this, because the normaliser clips at its floor."""
@@ -32,16 +32,15 @@ def last_steps(outputs: Tensor, lengths: Tensor | None) -> Tensor:
     return outputs[torch.arange(len(outputs), device=outputs.device), lengths - 1]
 
 
-def pooled(outputs: Tensor, lengths: Tensor, *, changes: bool = False) -> Tensor:
+def pooled(outputs: Tensor, lengths: Tensor) -> Tensor:
     """Mean, standard deviation and maximum over each row's own frames, side by side.
 
     Args:
         outputs: ``(batch, time, units)``.
         lengths: ``(batch,)`` int64, at least 1.
-        changes: also the mean absolute change from step to step; the first step has none.
 
     Returns:
-        ``(batch, 3 * units)``, or 4 times the units; the deviation is ``sqrt(max(variance, 0) + 1e-4)``, as in the graph.
+        ``(batch, 3 * units)``; the deviation is ``sqrt(max(variance, 0) + 1e-4)``, as in the graph.
     """
     valid = mask(lengths, outputs.shape[1])[:, :, None]  # (batch, time, 1)
     n_frames = lengths[:, None].to(outputs.dtype)
@@ -49,11 +48,24 @@ def pooled(outputs: Tensor, lengths: Tensor, *, changes: bool = False) -> Tensor
     # From the row's mean: torch has the whole row, so no difference of large numbers is needed.
     variance = (((outputs - mean[:, None]) * valid) ** 2).sum(1) / n_frames
     maximum = outputs.masked_fill(~valid, -torch.inf).amax(1)
-    statistics = [mean, torch.sqrt(variance + VARIANCE_FLOOR), maximum]
-    if changes:
-        sizes = (outputs[:, 1:] - outputs[:, :-1]).abs()
-        statistics.append((sizes * valid[:, 1:]).sum(1) / n_frames)
-    return torch.cat(statistics, dim=1)
+    return torch.cat((mean, torch.sqrt(variance + VARIANCE_FLOOR), maximum), dim=1)
+
+
+def roughness(outputs: Tensor, lengths: Tensor, deviation: Tensor) -> Tensor:
+    """How much outputs change from step to step, as a share of their deviation.
+
+    Args:
+        outputs: ``(batch, time, units)``.
+        lengths: ``(batch,)`` int64, at least 1.
+        deviation: ``(batch, units)``, as :func:`pooled` gives it.
+
+    Returns:
+        ``(batch, units)``; the mean absolute change, to which the first step adds none, over the deviation
+        plus 0.02.
+    """
+    valid = mask(lengths, outputs.shape[1])[:, 1:, None]
+    changes = ((outputs[:, 1:] - outputs[:, :-1]).abs() * valid).sum(1)
+    return changes / lengths[:, None].to(outputs.dtype) / (deviation + ROUGHNESS_FLOOR)
 
 
 def signed_root(values: Tensor) -> Tensor:

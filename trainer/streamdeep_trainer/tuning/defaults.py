@@ -66,7 +66,7 @@ def _of_dictionaries(model: DictionaryModel, measure: Measure) -> Space:
     }
     if measure == "accuracy":
         space["model.rectify"] = Choices(choices=("none", "positive", "both"))
-        space["model.changes"] = Choices(choices=(True, False))
+        space["model.roughness"] = Choices(choices=(True, False))
         space["model.rooted"] = Choices(choices=(True, False))
     return space
 
