@@ -32,7 +32,10 @@ def write_patches(build: Builder, weights: PatchWeights, state: str | None) -> R
     sizes = build.node("Shape", "frames", start=0, end=2)
     outputs = []
     for number, dictionary in enumerate(weights.dictionaries):
-        rows = _responses(build, f"dictionary{number}", dictionary, frames, n_before)
+        name = f"dictionary{number}"
+        rows = _responses(
+            build, name, dictionary, frames, n_before=n_before, n_features=weights.n_features
+        )
         unfolded = build.node("Concat", sizes, build.integers(dictionary.n_outputs), axis=0)
         for part in _rectified(build, weights, rows):
             by_lane = build.node("Reshape", part, unfolded)  # (batch, time, outputs)
@@ -44,7 +47,13 @@ def write_patches(build: Builder, weights: PatchWeights, state: str | None) -> R
 
 
 def _responses(
-    build: Builder, name: str, dictionary: DictionaryWeights, frames: str, n_before: int
+    build: Builder,
+    name: str,
+    dictionary: DictionaryWeights,
+    frames: str,
+    *,
+    n_before: int,
+    n_features: int,
 ) -> str:
     """``(batch, before + time, features)`` to ``(batch * time * positions, atoms)``."""
     slices = [
@@ -52,9 +61,13 @@ def _responses(
         for later in range(dictionary.n_frames - 1, -1, -1)
     ]
     rows = build.joined(slices, 2)  # (batch, time, frames * features)
-    indices = build.constant(f"{name}_indices", dictionary.indices.reshape(-1))
-    rows = build.node("Gather", rows, indices, axis=2)
-    rows = build.node("Reshape", rows, build.integers(-1, dictionary.indices.shape[1]))
+    if len(dictionary.indices) > 1:
+        block = dictionary.block
+        n_blocks = dictionary.n_frames * n_features // block
+        blocks = build.node("Reshape", rows, build.integers(-1, n_blocks, block))
+        indices = build.constant(f"{name}_indices", dictionary.indices.reshape(-1))
+        rows = build.node("Gather", blocks, indices, axis=1)
+    rows = build.node("Reshape", rows, build.integers(-1, dictionary.n_values))
     for number, matrix in enumerate(dictionary.matrices):
         rows = build.node("MatMul", rows, build.constant(f"{name}_W{number}", matrix))
     found: str = build.node("Add", rows, build.constant(f"{name}_b", dictionary.bias))

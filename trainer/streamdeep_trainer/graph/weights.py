@@ -150,16 +150,23 @@ class DictionaryWeights:
 
     Attributes:
         n_frames: of a patch.
-        indices: ``(positions, values)`` int64, which of the frames' values, the oldest frame first, each patch
+        block: values that are side by side in every patch are picked at once; a patch is made of blocks.
+        indices: ``(positions, blocks)`` int64, which of the frames' blocks, the oldest frame first, each patch
             holds.
         matrices: one after the other, from ``values`` to ``atoms``.
         bias: ``(atoms,)``, added at the end.
     """
 
     n_frames: int
+    block: int
     indices: NDArray[np.int64]
     matrices: Sequence[NDArray[np.float32]]
     bias: NDArray[np.float32]
+
+    @property
+    def n_values(self) -> int:
+        """Values of a patch."""
+        return int(self.indices.shape[1]) * self.block
 
     @property
     def n_outputs(self) -> int:
@@ -201,9 +208,7 @@ class PatchWeights:
     @property
     def about(self) -> str:
         """For people: ``dictionary``, and of each the frames and bands of a patch."""
-        sizes = (
-            f"{one.n_frames}x{one.indices.shape[1] // one.n_frames}" for one in self.dictionaries
-        )
+        sizes = (f"{one.n_frames}x{one.n_values // one.n_frames}" for one in self.dictionaries)
         return "-".join(["dictionary", *sizes])
 
 

@@ -89,7 +89,8 @@ def _dictionary(shape: PatchShape, dictionary: nn.Module) -> DictionaryWeights:
     chain = [whole] if whole.size <= whitening.size + atoms.size else [whitening, atoms.T]
     return DictionaryWeights(
         n_frames=shape.frames,
-        indices=shape.indices(),
+        block=shape.block,
+        indices=shape.indices()[:, :: shape.block] // shape.block,
         matrices=[matrix.astype(np.float32) for matrix in chain],
         bias=(-mean @ whole).astype(np.float32),
     )

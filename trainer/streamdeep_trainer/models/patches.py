@@ -5,6 +5,7 @@ exported graph (``graph.patches``), where mean, whitening and atoms are one matr
 """
 
 from dataclasses import dataclass
+from math import gcd
 from typing import Literal
 
 import numpy as np
@@ -68,6 +69,11 @@ class PatchShape:
     def n_positions(self) -> int:
         """Patches in the same frames."""
         return (self.n_features - self.n_bands) // (self.band_hop or self.n_bands) + 1
+
+    @property
+    def block(self) -> int:
+        """Bands that are side by side in every patch that holds one of them."""
+        return gcd(self.n_bands, self.band_hop or self.n_bands)
 
     def indices(self) -> NDArray[np.int64]:
         """``(positions, values)``: which of its frames' values, the oldest frame first, each patch holds."""
