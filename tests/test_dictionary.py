@@ -82,7 +82,7 @@ def sealed(shape, frontend=FRONTEND):
     """A dictionary of random atoms and a random mean, and the file made of it."""
     torch.manual_seed(0)
     network = build_network(shape).eval()
-    for dictionary in network.patches.dictionaries:
+    for dictionary in network.patches.each:
         dictionary.mean.uniform_(-0.5, 0.0)
     encoder = network.encoder
     means = np.linspace(-0.1, 0.1, encoder.shape.n_outputs, dtype=np.float32)

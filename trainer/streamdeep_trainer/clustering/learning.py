@@ -5,6 +5,7 @@ patches: it falls from pass to pass, on the patches that are learnt from. As wit
 interrupted goes on to the very same weights. Not here: where a run begins (``fit``), the mathematics (``kmeans``).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,13 +70,11 @@ def learn(recipe: Recipe, spectrograms: Spectrograms, run: Path) -> None:
     assert isinstance(network, Dictionary)
     source = PatchSource(spectrograms, recipe, state.levels)
     rows = split(spectrograms, state.held_out)
-    dictionaries = [*network.patches.dictionaries]
-    n_epochs = recipe.fit.epochs - state.n_epochs
+    dictionaries = network.patches.each
+    begin, n_epochs = state.n_epochs == 0, recipe.fit.epochs - state.n_epochs
     with progress(len(dictionaries) * (n_epochs + 1), f"fit {recipe.model.name}") as step:
         samples = []
         for number, dictionary in enumerate(dictionaries):
-            assert isinstance(dictionary, PatchDictionary)
-            begin = state.n_epochs == 0
             random = np.random.default_rng((recipe.fit.seed, _BEGINNING, number))
             samples.append(_sample(dictionary, source, rows, random if begin else None))
             step(f"patches of dictionary {number + 1}")
@@ -85,8 +84,8 @@ def learn(recipe: Recipe, spectrograms: Spectrograms, run: Path) -> None:
             squares = []
             for number, (dictionary, sample) in enumerate(zip(dictionaries, samples, strict=True)):
                 random = np.random.default_rng((recipe.fit.seed, epoch, number))
-                atoms, square = improved(dictionary.get_buffer("atoms"), sample.training, random)
-                dictionary.get_buffer("atoms").copy_(atoms)
+                atoms, square = improved(dictionary.atoms, sample.training, random)
+                dictionary.atoms.copy_(atoms)
                 squares.append(square)
                 step(f"epoch {epoch}  RMSE {square**0.5:.4f}")
             state = state.after_epoch(
@@ -137,15 +136,17 @@ def _refuse_silence(n_loud: int, n_patches: int, n_atoms: int) -> None:
         )
 
 
-def _held_out_loss(dictionaries: list[torch.nn.Module], samples: list[_Sample]) -> float | None:
+def _held_out_loss(
+    dictionaries: Sequence[PatchDictionary], samples: Sequence[_Sample]
+) -> float | None:
     squares = [
-        mean_square_left(dictionary.get_buffer("atoms"), sample.held_out)
+        mean_square_left(dictionary.atoms, sample.held_out)
         for dictionary, sample in zip(dictionaries, samples, strict=True)
         if sample.held_out is not None
     ]
     return _root(squares) if squares else None
 
 
-def _root(squares: list[float]) -> float:
+def _root(squares: Sequence[float]) -> float:
     """Of the mean over dictionaries."""
     return float(np.sqrt(np.mean(squares)))

@@ -21,7 +21,7 @@ from streamdeep_trainer.graph import (
 )
 from streamdeep_trainer.models.cells import MinimalGru, ResetBeforeGru
 from streamdeep_trainer.models.encoder import Encoder, FrequencyEncoder
-from streamdeep_trainer.models.patches import PatchEncoder, PatchShape
+from streamdeep_trainer.models.patches import PatchDictionary, PatchEncoder
 
 
 def encoder_weights(
@@ -73,16 +73,13 @@ def _frequency(encoder: FrequencyEncoder) -> FrequencyWeights:
 def _patches(encoder: PatchEncoder) -> PatchWeights:
     return PatchWeights(
         encoder.shape.each[0].n_features,
-        [
-            _dictionary(shape, dictionary)
-            for shape, dictionary in zip(encoder.shape.each, encoder.dictionaries, strict=True)
-        ],
+        [_dictionary(dictionary) for dictionary in encoder.each],
         encoder.shape.rectify,
     )
 
 
-def _dictionary(shape: PatchShape, dictionary: nn.Module) -> DictionaryWeights:
-    parts = (dictionary.get_buffer(name) for name in ("mean", "whitening", "atoms"))
+def _dictionary(dictionary: PatchDictionary) -> DictionaryWeights:
+    shape, parts = dictionary.shape, (dictionary.mean, dictionary.whitening, dictionary.atoms)
     mean, whitening, atoms = (values.double().numpy() for values in parts)
     whole = whitening @ atoms.T
     # Two products are fewer multiplications than one where patches are large.

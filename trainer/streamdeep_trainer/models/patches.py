@@ -144,10 +144,15 @@ class PatchEncoder(nn.Module):
         self.shape = shape
         self.dictionaries = nn.ModuleList(PatchDictionary(each) for each in shape.each)
 
+    @property
+    def each(self) -> list[PatchDictionary]:
+        """Its dictionaries."""
+        return [one for one in self.dictionaries if isinstance(one, PatchDictionary)]
+
     def forward(self, frames: Tensor) -> Tensor:
         """``(batch, time, features)`` to ``(batch, time, outputs)``; causal."""
         found = []
-        for dictionary in self.dictionaries:
+        for dictionary in self.each:
             responses = dictionary(frames)
             if self.shape.rectify == "none":
                 found.append(responses)
