@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import numpy_helper
 from pydantic import ValidationError
 from strategies import cuttings
 from tiny import FRONTEND, SEGMENT, noise, tiny_content
@@ -26,7 +27,7 @@ from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.export import export_model
 from streamdeep_trainer.fit import fit
 from streamdeep_trainer.fusion import fuse_models, load_part
-from streamdeep_trainer.graph import encoder_contract, write_encoder
+from streamdeep_trainer.graph import Scaling, encoder_contract, write_encoder
 from streamdeep_trainer.modelfile import seal_model
 from streamdeep_trainer.models.arrays import encoder_weights
 from streamdeep_trainer.models.dictionary import DictionaryShape
@@ -63,7 +64,9 @@ SHAPES = {
     "positive": shaped((3,), (5, 8, 4), rectify="positive", roughness=True),
     "both signs": shaped((3, 4), (5,), rectify="both"),
     "rooted": shaped((3,), (5, 8, 4), roughness=True, rooted=True),
+    "scaled": shaped((3,), (5, 8, 4), roughness=True, rooted=True, scaled=True),
 }
+NOT_SCALED = sorted(SHAPES.keys() - {"scaled"})  # torch's networks know of no training data
 
 
 def recipe_of(**changes):
@@ -85,8 +88,11 @@ def sealed(shape, frontend=FRONTEND):
     for dictionary in network.patches.each:
         dictionary.mean.uniform_(-0.5, 0.0)
     encoder = network.encoder
-    means = np.linspace(-0.1, 0.1, encoder.shape.n_outputs, dtype=np.float32)
-    weights = encoder_weights(encoder, means)
+    weights = encoder_weights(encoder, None)
+    if shape.scaled:
+        random = np.random.default_rng(0)
+        mean, deviation = random.uniform(0.1, 1.0, (2, weights.dim)).astype(np.float32)
+        weights = replace(weights, scaling=Scaling(mean, deviation))
     content = seal_model(
         write_encoder(weights, frontend.n_features),
         frontend=frontend,
@@ -121,7 +127,7 @@ def in_chunks(model, rows, lengths):
     return embeddings
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", NOT_SCALED)
 def test_the_graph_is_torch_for_any_length_and_batch(name):
     encoder, model = exported(name)
     assert model.incremental
@@ -159,7 +165,8 @@ def test_dictionaries_of_the_size_that_is_used_are_bit_identical_too(rectify):
     frontend = FRONTEND.model_copy(update={"views": (view,)})
     large = PatchShape(128, 16, atoms=512, components=256)
     local = PatchShape(128, 8, 16, 8, atoms=256, components=128)
-    shape = DictionaryShape(PatchesShape((large, local), rectify), roughness=True, rooted=True)
+    patches = PatchesShape((large, local), rectify)
+    shape = DictionaryShape(patches, roughness=True, rooted=True, scaled=True)
     model = loaded(sealed(shape, frontend)[1])
     rows = frames(255, 5, n_features=128)
     alone = np.concatenate([model.encode(row[None]) for row in rows[:5]])
@@ -242,6 +249,24 @@ def test_a_rooted_embedding_is_the_signed_root_of_what_is_pooled():
         assert np.abs(root - np.sign(value) * np.sqrt(np.abs(value))).max() < 0.03  # sqrt(1e-3)
         assert (np.sign(root) == np.sign(value)).all()
     np.testing.assert_array_equal(still_rough, rough)
+
+
+def test_scaled_embeddings_are_centred_over_the_training_and_of_length_one(tmp_path):
+    made = random_spectrograms()
+    plain = export_model(fit(recipe_of(), made, run=tmp_path / "plain"), made)
+    scaled = export_model(fit(recipe_of(scaled=True), made, run=tmp_path / "scaled"), made)
+    constants = {
+        tensor.name: numpy_helper.to_array(tensor)
+        for tensor in onnx.ModelProto.FromString(scaled).graph.initializer
+    }
+    mean, deviation = constants["scaling_mean"], constants["scaling_deviation"]
+    of_training = loaded(plain).contract.statistics.mean.array()
+    np.testing.assert_allclose(mean, of_training, atol=1e-5)
+    assert 0.01 <= deviation.min() < deviation.max()
+    rows = frames(5, 24)
+    alike = (loaded(plain).encode(rows) - mean) / deviation
+    wanted = alike / np.linalg.norm(alike, axis=1, keepdims=True)
+    np.testing.assert_allclose(loaded(scaled).encode(rows), wanted, atol=1e-5)
 
 
 def test_patches_at_all_heights_share_their_atoms():

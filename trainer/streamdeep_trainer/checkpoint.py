@@ -130,7 +130,9 @@ def _shape_of(recipe: Recipe) -> AnyShape:
         _refuse_devices(fit)
         each = [PatchShape(frontend.n_features, **one.model_dump()) for one in model.dictionaries]
         patches = PatchesShape(tuple(each), model.rectify)
-        return DictionaryShape(patches, roughness=model.roughness, rooted=model.rooted)
+        return DictionaryShape(
+            patches, roughness=model.roughness, rooted=model.rooted, scaled=model.scaled
+        )
     options = model.model_dump(exclude={"name", "kind"}) | {"dropout": fit.dropout}
     if isinstance(model, ExactModel):
         if fit.frame_dropout:

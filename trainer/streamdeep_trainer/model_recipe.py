@@ -114,6 +114,8 @@ class DictionaryModel(Strict):
             a share of its deviation.
         rooted: of mean, deviation and maximum the signed roots are the embedding, so that single large ones
             stand out less.
+        scaled: each value of the embedding is centred and divided by its deviation, both over the training
+            data, and the whole is brought to length 1, so that distances between embeddings mean something.
         patches: how many each dictionary learns from; silent ones among them are left out.
     """
 
@@ -125,6 +127,7 @@ class DictionaryModel(Strict):
     rectify: Rectify = "positive"
     roughness: bool = True
     rooted: bool = True
+    scaled: bool = False
     patches: int = Field(default=30_000, ge=1, le=10_000_000)
 
     @model_validator(mode="after")

@@ -22,6 +22,7 @@ from streamdeep_trainer.graph.encoder import encoder_contract as encoder_contrac
 from streamdeep_trainer.graph.encoder import write_encoder as write_encoder
 from streamdeep_trainer.graph.narrow import WeightKind as WeightKind
 from streamdeep_trainer.graph.narrow import narrow as narrow
+from streamdeep_trainer.graph.readouts import LENGTH_FLOOR as LENGTH_FLOOR
 from streamdeep_trainer.graph.readouts import ROOT_FLOOR as ROOT_FLOOR
 from streamdeep_trainer.graph.readouts import ROUGHNESS_FLOOR as ROUGHNESS_FLOOR
 from streamdeep_trainer.graph.readouts import VARIANCE_FLOOR as VARIANCE_FLOOR
@@ -34,3 +35,4 @@ from streamdeep_trainer.graph.weights import MinimalLayer as MinimalLayer
 from streamdeep_trainer.graph.weights import PatchWeights as PatchWeights
 from streamdeep_trainer.graph.weights import Projection as Projection
 from streamdeep_trainer.graph.weights import RecurrentLayer as RecurrentLayer
+from streamdeep_trainer.graph.weights import Scaling as Scaling

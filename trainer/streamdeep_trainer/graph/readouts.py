@@ -16,6 +16,8 @@ VARIANCE_FLOOR = 1e-4
 """Added under the root of a pooled variance; a unit that never moves has a deviation of 0.01."""
 ROUGHNESS_FLOOR = 0.02
 """Added to the deviation that a change is divided by: what hardly moves at all is not rough."""
+LENGTH_FLOOR = 1e-6
+"""Added to the square of an embedding's length before it is divided by: the mean itself has none."""
 ROOT_FLOOR = 1e-3
 """Added under the signed root: without it, rounding of what is almost 0 would be blown up."""
 
@@ -117,16 +119,31 @@ def _write_roughness(build: Builder, change: str, deviation: str) -> str:
 def _write_embedding(
     build: Builder, weights: EncoderWeights, statistics: list[str], *roughness: str
 ) -> None:
-    """Side by side; of ``statistics`` perhaps each one's signed root, ``x / sqrt(|x| + floor)``."""
-    if not weights.rooted:
+    """Side by side; of ``statistics`` perhaps each one's signed root, and all of it perhaps scaled."""
+    if weights.rooted:
+        statistics = [_write_root(build, build.joined(statistics, 1))]
+    if weights.scaling is None:
         build.node("Concat", *statistics, *roughness, axis=1, name="embedding")
         return
-    values = build.joined(statistics, 1)
+    values = build.node("Concat", *statistics, *roughness, axis=1)
+    centred = build.node("Sub", values, build.constant("scaling_mean", weights.scaling.mean))
+    deviation = build.constant("scaling_deviation", weights.scaling.deviation)
+    alike = build.node("Div", centred, deviation)
+    # A product with ones is a sum whose order never changes.
+    ones = build.constant("ones", np.ones((weights.dim, 1), np.float32))
+    square = build.node("MatMul", build.node("Mul", alike, alike), ones)
+    floor = build.constant("length_floor", np.full(1, LENGTH_FLOOR, np.float32))
+    length = build.node("Sqrt", build.node("Add", square, floor))
+    build.node("Div", alike, length, name="embedding")
+
+
+def _write_root(build: Builder, values: str) -> str:
+    """``x / sqrt(|x| + floor)``."""
     negative = build.node("Sub", build.constant("zero", np.zeros(1, np.float32)), values)
     floor = build.constant("root_floor", np.full(1, ROOT_FLOOR, np.float32))
     size = build.node("Add", build.node("Max", values, negative), floor)
-    roots = build.node("Div", values, build.node("Sqrt", size))
-    build.node("Concat", roots, *roughness, axis=1, name="embedding")
+    found: str = build.node("Div", values, build.node("Sqrt", size))
+    return found
 
 
 def _kept(

@@ -213,6 +213,21 @@ class PatchWeights:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Scaling:
+    """What makes every value of an embedding count alike, and every embedding as long as any other.
+
+    ``(x - mean) / deviation``, divided by its own length.
+
+    Attributes:
+        mean: ``(dim,)``, over the training data.
+        deviation: ``(dim,)``, likewise, and above 0.
+    """
+
+    mean: NDArray[np.float32]
+    deviation: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EncoderWeights:
     """Everything the graph is written from.
 
@@ -230,7 +245,8 @@ class EncoderWeights:
         followed: pooled means and deviations are followed step by step instead, see ``moments``; without
             unit means.
         roughness: where followed, also how much an output changes from step to step, as a share of its deviation.
-        rooted: of pooled statistics the signed roots are the embedding.
+        rooted: of mean, deviation and maximum the signed roots are the embedding.
+        scaling: of a pooled embedding, at the very end; or none.
     """
 
     layers: Sequence[RecurrentLayer]
@@ -245,6 +261,7 @@ class EncoderWeights:
     followed: bool = False
     roughness: bool = False
     rooted: bool = False
+    scaling: Scaling | None = None
 
     @property
     def incremental(self) -> bool:

@@ -23,12 +23,14 @@ class DictionaryShape:
     Attributes:
         patches: its dictionaries.
         roughness: how much responses change from frame to frame, as a share of their deviation, is pooled too.
-        rooted: of the pooled responses the signed roots are the embedding.
+        rooted: of mean, deviation and maximum the signed roots are the embedding.
+        scaled: embeddings are scaled when they are exported.
     """
 
     patches: PatchesShape
     roughness: bool = False
     rooted: bool = False
+    scaled: bool = False
 
     def __post_init__(self) -> None:
         if self.embedding_dim > _MOST_VALUES:
@@ -50,6 +52,7 @@ class DictionaryShape:
             patches=self.patches,
             roughness=self.roughness,
             rooted=self.rooted,
+            scaled=self.scaled,
         )
 
 

@@ -86,6 +86,8 @@ class EncoderShape:
         roughness: of patches, how much outputs change from step to step, as a share of their deviation, is
             pooled too.
         rooted: of mean, deviation and maximum the signed roots are the embedding.
+        scaled: when it is exported, the embedding is scaled by what the training data's are; not here, where
+            these are not known.
     """
 
     n_features: int
@@ -101,6 +103,7 @@ class EncoderShape:
     patches: PatchesShape | None = None
     roughness: bool = False
     rooted: bool = False
+    scaled: bool = False
 
     def __post_init__(self) -> None:
         if self.patches is not None:
