@@ -10,7 +10,7 @@ import numpy as np
 
 from streamdeep_trainer.graph.builder import Builder
 from streamdeep_trainer.graph.cells import Ran
-from streamdeep_trainer.graph.weights import DictionaryWeights, PatchWeights
+from streamdeep_trainer.graph.patch_weights import DictionaryWeights, PatchWeights
 
 
 def write_patches(build: Builder, weights: PatchWeights, state: str | None) -> Ran:
