@@ -31,9 +31,11 @@ from places import ROOT
 from streamdeep import cli
 from streamdeep.cli.classify_settings import settings_from as classify_settings
 from streamdeep.cli.run_settings import settings_from as run_settings
+from streamdeep.config import load_toml
 from streamdeep.wire import trouble
 from streamdeep_trainer import cli as trainer
 from streamdeep_trainer.comparing.spec import load_spec
+from streamdeep_trainer.config import Recipe
 
 ENDPOINT = "tcp://127.0.0.1:5757"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -192,6 +194,8 @@ def test_a_configuration_is_one_that_is_read(fence, tmp_path):
         load_spec(path)
     elif {"decision", "head", "novelty"} & keys.keys():
         classify_settings(path, {}, {}, ())
+    elif isinstance(keys.get("model"), dict):  # a table: a recipe
+        load_toml(path, Recipe)
     else:
         run_settings(path, {} if "streams" in keys or "audio_in" in keys else {"source": "mic"})
 
