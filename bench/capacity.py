@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bench.networks import model_path
 from bench.record import SEED, Part, Picture, Series, Table
 
 SCRIPT = Path(__file__).with_name("streams.py")
@@ -37,7 +38,7 @@ N_REPEATS = 3
 def ask(n_streams: int, options: list[str], duration_s: float) -> dict | str:
     """What the script found, or why it found nothing."""
     command = [sys.executable, "-W", "ignore", str(SCRIPT), "--counts", str(n_streams)]
-    command += ["--duration-s", str(duration_s), *options]
+    command += ["--model", str(model_path()), "--duration-s", str(duration_s), *options]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=4 * duration_s + 90, check=False

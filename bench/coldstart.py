@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from bench import networks
 from bench.measure import Rounds, Spread, in_rounds
 from bench.record import SEED, Part, Table
-from streamdeep.encoder.model import load_model
 from streamdeep.wire.subscriber import Subscriber
 
 RATE_HZ = 44100
@@ -38,6 +38,7 @@ def first_embedding(sound: Path, folder: Path, *, cold: bool) -> dict[str, float
         environment["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(dir=folder)
     endpoint = f"ipc://{tempfile.mkdtemp(dir=folder)}/s"
     command = [sys.executable, "-m", "streamdeep", "run", str(sound), "--json", "--bind", endpoint]
+    command += ["--model", str(networks.model_path())]
     found = {}
     with Subscriber(endpoint, kinds=("embedding",), timeout_s=60.0) as subscriber:
         began_s = time.monotonic()
@@ -63,7 +64,9 @@ def first_embedding(sound: Path, folder: Path, *, cold: bool) -> dict[str, float
 
 
 def starts(n_warm: int, n_cold: int) -> dict[str, list[dict[str, float]]]:
-    segment_s = load_model().contract.segment.length_frames * 0.04 + 0.04
+    contract = networks.model("pooled").contract
+    span_samples = contract.frontend.span_samples(contract.segment.length_frames)
+    segment_s = span_samples / contract.frontend.sample_rate_hz
     order = [WARM] * n_warm + [COLD] * n_cold
     random.Random(SEED).shuffle(order)
     found: dict[str, list[dict[str, float]]] = {WARM: [], COLD: []}

@@ -98,6 +98,7 @@ def measure(transport, seconds):
     """Nanoseconds of both, message by message."""
     import zmq
 
+    from bench.networks import model_path
     from bench.wire import embedding_message
     from streamdeep.encoder.model import load_model
     from streamdeep.engine import Engine
@@ -106,7 +107,7 @@ def measure(transport, seconds):
     from streamdeep.wire.publisher import Publisher
 
     n_hops = round(seconds / HOP_S)
-    model = load_model()
+    model = load_model(model_path())
     warm_up(model.contract.frontend)
     length = model.contract.segment.length_frames
     with tempfile.TemporaryDirectory() as folder:

@@ -36,14 +36,14 @@ class Noise:
         self.ring.close()
 
 
-def child(n_streams: int, rate_hz: int, seconds: float) -> None:
+def child(model_path: str, n_streams: int, rate_hz: int, seconds: float) -> None:
     """In a process of its own: an engine with streams, fed as live sound; prints what it occupies and uses."""
     from streamdeep.encoder.model import load_model
     from streamdeep.engine import Engine
     from streamdeep.frontend.rows import warm_up
     from streamdeep.wire.publisher import Publisher
 
-    model = load_model()
+    model = load_model(Path(model_path))
     warm_up(model.contract.frontend)
     with Publisher("tcp://127.0.0.1:*") as publisher:
         engine = Engine(model, publisher, hop_frames=124, ring_s=RING_S)
@@ -79,6 +79,8 @@ def in_child(code: str) -> dict:
 
 
 def run(quick: bool) -> dict:
+    from bench.networks import model_path  # not for the children: what it imports is memory
+
     n_more, seconds, n_repeats = (40, 2.0, 1) if quick else (300, 7.0, 2)
     raw: dict[str, list[dict]] = {"libraries": []}
     for _ in range(n_repeats):
@@ -90,7 +92,8 @@ def run(quick: bool) -> dict:
         )
         for kind, rate_hz in KINDS.items():
             for n_streams in (1, 1 + n_more):
-                code = f"from bench.memory import child; child({n_streams}, {rate_hz}, {seconds})"
+                arguments = str(model_path()), n_streams, rate_hz, seconds
+                code = f"from bench.memory import child; child{arguments!r}"
                 raw.setdefault(f"{kind}, {n_streams}", []).append(in_child(code))
     return part(raw, n_more).as_dict()
 

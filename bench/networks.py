@@ -1,15 +1,19 @@
-"""The network that all parts run: two GRU layers of 256 on 128 bands, as the embedded model.
+"""The network that all parts run, which the goals were set for: two GRU layers of 256 on 128 bands.
 
-The weights are drawn, not trained: time does not depend on them. Not here: the same in torch (``twin``).
+The weights are drawn, not trained: time does not depend on them. Its statistics are drawn too, so that embeddings get
+their novelty. Not here: the same in torch (``twin``).
 """
 
+import tempfile
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
 from bench.record import SEED
 from streamdeep import onnxfile
 from streamdeep.config import FrontendConfig, SegmentConfig
+from streamdeep.encoder.contract import Floats, StatisticsContract
 from streamdeep.encoder.model import Model
 from streamdeep_trainer.graph import (
     EncoderWeights,
@@ -51,6 +55,20 @@ def weights(readout: str) -> EncoderWeights:
     return EncoderWeights(layers, "pooled", unit_means=np.zeros(sum(UNITS), np.float32))
 
 
+def statistics(dim: int) -> StatisticsContract:
+    """As large as those of a trained model."""
+    random = np.random.default_rng(SEED)
+    axes, _ = np.linalg.qr(random.standard_normal((dim, 32)))
+    return StatisticsContract(
+        mean=Floats.of(np.zeros(dim)),
+        axes=Floats.of(axes.T),
+        centres=Floats.of(random.standard_normal((32, 32))),
+        mean_square=1.0,
+        novelty_probabilities=(0.5, 0.99),
+        novelty_quantiles=(1.0, 2.0),
+    )
+
+
 @cache
 def content(readout: str) -> bytes:
     """A model file's bytes, proven on this machine."""
@@ -60,7 +78,22 @@ def content(readout: str) -> bytes:
         frontend=FRONTEND,
         segment=SegmentConfig(length_frames=124, hop_frames=124),
         encoder=encoder_contract(drawn),
+        statistics=statistics(drawn.dim),
     )
+
+
+@cache
+def folder() -> tempfile.TemporaryDirectory:
+    """Gone when the program ends."""
+    return tempfile.TemporaryDirectory(prefix="streamdeep-bench-")
+
+
+@cache
+def model_path() -> Path:
+    """The model as a file, for programs of their own."""
+    found = Path(folder().name) / "pooled.onnx"
+    onnxfile.write(found, content("pooled"))
+    return found
 
 
 @cache

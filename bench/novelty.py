@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import OneClassSVM
@@ -45,7 +45,7 @@ from streamdeep_trainer.statistics import conformal_quantiles, describe_embeddin
 
 OUT = Path(__file__).parent / "novelty.md"
 RATES = (0.01, 0.05)
-N_AXES, N_CENTRES = 32, 32
+N_AXES = 32
 DAY_S, CLIP_S = 86_400, 5
 Score = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float64]]
 """Rows to fit to, rows to score, to a number per row; higher is newer."""
@@ -67,9 +67,7 @@ class Kind:
 def fitted(training: NDArray[np.float32]) -> Novelty:
     """As a model file has it."""
     found, _ = describe_embeddings(training)
-    return Novelty(
-        found.mean.array(), found.axes.array(), found.variances.array(), found.residual_variance
-    )
+    return Novelty(found.mean.array(), found.axes.array(), found.centres.array(), found.mean_square)
 
 
 def ours(training, rows):
@@ -91,10 +89,9 @@ def nearest_principal(training, rows):
     return nearest(*principal(training, rows))
 
 
-def centres(training, rows):
-    training, rows = principal(training, rows)
-    means = KMeans(N_CENTRES, n_init=2, random_state=SEED).fit(training)
-    return means.transform(rows).min(axis=1)
+def probabilistic_components(training, rows):
+    # The likelihood of probabilistic principal component analysis (Tipping and Bishop 1999).
+    return -PCA(N_AXES, svd_solver="full").fit(training.astype(np.float64)).score_samples(rows)
 
 
 def mahalanobis(training, rows):
@@ -109,12 +106,12 @@ def one_class_svm(training, rows):
 
 
 SCORES: dict[str, Score] = {
-    "streamdeep's score (PPCA, 32 axes)": ours,
+    "streamdeep's score (32 centres, 32 axes)": ours,
+    "probabilistic PCA, 32 axes": probabilistic_components,
     "Mahalanobis, Ledoit-Wolf": mahalanobis,
     "one-class SVM": one_class_svm,
     "nearest training clip": nearest,
     "nearest training clip, along 32 axes": nearest_principal,
-    "nearest of 32 centres, along 32 axes": centres,
 }
 
 

@@ -13,7 +13,7 @@ import soundfile
 import torch
 
 from bench.measure import Rounds, in_rounds
-from bench.networks import BANDS, UNITS
+from bench.networks import BANDS, UNITS, model_path
 from bench.record import SEED, Part, Table
 from bench.twin import Twin
 
@@ -87,6 +87,7 @@ class BareNetwork:
 def embed_by_command(clips: Path, out: Path) -> float:
     began_s = perf_counter()
     command = [sys.executable, "-m", "streamdeep", "embed", str(clips), "--out", str(out), "--json"]
+    command += ["--model", str(model_path())]
     subprocess.run(command, check=True, capture_output=True)
     return perf_counter() - began_s
 
@@ -95,7 +96,7 @@ def embed_in_process(paths: list[Path]) -> float:
     from streamdeep.cli.sound_files import embeddings_of
     from streamdeep.encoder.model import load_model
 
-    model = load_model()
+    model = load_model(model_path())
     began_s = perf_counter()
     for path in paths:
         list(embeddings_of(path, model, model.contract.segment.length_frames))

@@ -84,8 +84,8 @@ class Scoring:
             self._novelty = Novelty(
                 statistics.mean.array(),
                 statistics.axes.array(),
-                statistics.variances.array(),
-                statistics.residual_variance,
+                statistics.centres.array(),
+                statistics.mean_square,
             )
 
     def scores(self, segments: Sequence[EncodedSegment]) -> list[float] | list[None]:

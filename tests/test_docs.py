@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,11 @@ from places import ROOT
 from streamdeep import cli
 from streamdeep.cli.classify_settings import settings_from as classify_settings
 from streamdeep.cli.run_settings import settings_from as run_settings
+from streamdeep.config import load_toml
 from streamdeep.wire import trouble
 from streamdeep_trainer import cli as trainer
 from streamdeep_trainer.comparing.spec import load_spec
+from streamdeep_trainer.config import Recipe
 
 ENDPOINT = "tcp://127.0.0.1:5757"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -191,6 +194,8 @@ def test_a_configuration_is_one_that_is_read(fence, tmp_path):
         load_spec(path)
     elif {"decision", "head", "novelty"} & keys.keys():
         classify_settings(path, {}, {}, ())
+    elif isinstance(keys.get("model"), dict):  # a table: a recipe
+        load_toml(path, Recipe)
     else:
         run_settings(path, {} if "streams" in keys or "audio_in" in keys else {"source": "mic"})
 
@@ -274,6 +279,7 @@ def test_every_trouble_that_is_told_is_explained():
 # --- commands run, a sound file is the microphone --------------------------------------------------------------
 
 PLAYED_S = 6
+BEGINS_S = 60.0
 
 
 def noises(folder):
@@ -293,10 +299,18 @@ def noises(folder):
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sandbox")
-    noises(folder)
-    (folder / "trainer").symlink_to(ROOT / "trainer")
-    return folder
+    """A page to its folder: what one of its blocks makes, the next may use; other pages' work is not there."""
+    heard = tmp_path_factory.mktemp("heard")
+    noises(heard)
+
+    @cache
+    def of_page(page):
+        folder = tmp_path_factory.mktemp(Path(page).stem)
+        for path in (*heard.iterdir(), ROOT / "trainer"):
+            (folder / path.name).symlink_to(path)
+        return folder
+
+    return of_page
 
 
 class Session:
@@ -348,7 +362,7 @@ class Session:
         self.going_on.append((words, process))
         goes_on = words[0] == "streamdeep" and words[1] in SERVERS
         if goes_on and not {"--once", "--count", "--remove"}.intersection(words):
-            select.select([process.stdout], [], [], 4.0)  # it says something, or is silent
+            select.select([process.stdout], [], [], BEGINS_S)  # it says something, or ends
         else:
             self.finish(words, process, 180)
 
@@ -379,7 +393,7 @@ RUNNABLE = [fence for fence in SHELL if fence.runs]
 @pytest.mark.system
 @pytest.mark.parametrize("fence", RUNNABLE, ids=place)
 def test_the_commands_of_a_block_run(fence, sandbox):
-    session = Session(sandbox)
+    session = Session(sandbox(fence.page))
     try:
         first = fence.commands()[0]
         if (
@@ -400,7 +414,7 @@ def test_the_commands_of_a_block_run(fence, sandbox):
     "fence", [fence for fence in of("python") if fence not in SUBSCRIBE], ids=place
 )
 def test_python_on_other_pages_runs_beside_an_engine(fence, sandbox):
-    session = Session(sandbox)
+    session = Session(sandbox(fence.page))
     try:
         session.do(["streamdeep", "run", "street.flac"])
         process = subprocess.Popen(
@@ -447,5 +461,8 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tm
         loaded = loads.findall(page.read_text(encoding="utf-8"))
         assert loaded
         assert [address for address in loaded if "//" in address] == [], page
+        here = [address for address in loaded if not address.startswith("data:")]
+        missing = [one for one in here if not (page.parent / one.split("?")[0]).exists()]
+        assert missing == [] or page.name == "404.html", page
     sheets = [path.read_text() for path in (tmp_path / "site").rglob("*.css")]
     assert not any(re.search(r"url\(['\"]?(https?:)?//", text) for text in sheets)

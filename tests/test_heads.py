@@ -91,10 +91,10 @@ def test_novelty_is_about_one_for_what_was_trained_on_and_grows_with_distance():
     random = np.random.default_rng(4)
     spread = np.concatenate((np.linspace(3, 1, 8), np.full(56, 0.1)))
     training = random.standard_normal((4000, 64)) * spread
-    axes, variances = np.eye(64)[:8], spread[:8] ** 2
-    scores = novelty_scores(training, np.zeros(64), axes, variances, 0.01)
-    assert np.median(scores) == pytest.approx(1.0, abs=0.05)
-    farther = novelty_scores(training * 3, np.zeros(64), axes, variances, 0.01)
+    axes, centre = np.eye(64)[:8], np.zeros((1, 8))
+    scores = novelty_scores(training, np.zeros(64), axes, centre, float((spread**2).sum()))
+    assert np.sqrt(np.mean(scores**2)) == pytest.approx(1.0, abs=0.05)
+    farther = novelty_scores(training * 3, np.zeros(64), axes, centre, float((spread**2).sum()))
     np.testing.assert_allclose(farther, 3 * scores, rtol=1e-6)
 
 

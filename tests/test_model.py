@@ -135,7 +135,8 @@ def test_shapes_that_contradict_the_contract_are_refused(tmp_path):
         ("novelty_probabilities", [0.5, 0.9, 1.0], "must rise"),
         ("novelty_quantiles", [1.0, 2.0], "as many as"),
         ("novelty_quantiles", [2.0, 1.0, 3.0], "never fall"),
-        ("variances", {"shape": [2], "base64": "AAAAAAAAAAA="}, "have the shapes"),
+        ("centres", {"shape": [2], "base64": "AAAAAAAAAAA="}, "have the shapes"),
+        ("mean_square", 0.0, "greater than 0"),
     ],
 )
 def test_statistics_that_make_no_sense_are_refused(tmp_path, key, value, complaint):

@@ -16,7 +16,7 @@ DIM = 1536
 def drawn(n_rows, dim=DIM):
     random = np.random.default_rng(7)
     axes, _ = np.linalg.qr(random.standard_normal((dim, 32)))
-    training = random.standard_normal(dim), axes.T, np.linspace(9, 0.1, 32), 0.01
+    training = random.standard_normal(dim), axes.T, random.standard_normal((32, 32)), 7.0
     return Novelty(*training), random.standard_normal((n_rows, dim)).astype(np.float32), training
 
 
@@ -30,12 +30,19 @@ def test_a_score_has_the_same_bits_whatever_is_scored_beside_it():
 
 
 def test_a_score_is_the_distance_that_the_formula_says():
-    _, embeddings, (mean, axes, variances, residual) = drawn(5)
-    deviations = embeddings - mean
-    covariance = (axes.T * (variances - residual)) @ axes + residual * np.eye(DIM)
-    squares = np.einsum("nd,nd->n", deviations, np.linalg.solve(covariance, deviations.T).T)
-    found = novelty_scores(embeddings, mean, axes, variances, residual)
-    np.testing.assert_allclose(found, np.sqrt(squares / DIM), rtol=1e-9)
+    _, embeddings, (mean, axes, centres, mean_square) = drawn(5)
+    places = mean + centres @ axes
+    squares = ((embeddings[:, None] - places) ** 2).sum(axis=2).min(axis=1)
+    found = novelty_scores(embeddings, mean, axes, centres, mean_square)
+    np.testing.assert_allclose(found, np.sqrt(squares / mean_square), rtol=1e-9)
+
+
+def test_what_lies_between_two_kinds_of_sound_is_new_though_it_is_their_mean():
+    axes, centres = np.eye(64)[:2], np.array([[3.0, 0.0], [-3.0, 0.0]])
+    at_a_kind, between = np.zeros(64), np.zeros(64)
+    at_a_kind[0] = 3.5
+    kind, middle = novelty_scores(np.stack((at_a_kind, between)), np.zeros(64), axes, centres, 0.25)
+    assert (kind, middle) == (1.0, 6.0)
 
 
 @settings(max_examples=20, deadline=None)

@@ -71,8 +71,8 @@ def statistics(dim, seed=0):
     return StatisticsContract(
         mean=Floats.of(random.uniform(-0.2, 0.2, dim)),
         axes=Floats.of(axes.T),
-        variances=Floats.of(np.linspace(0.5, 0.05, 8)),
-        residual_variance=0.01,
+        centres=Floats.of(random.uniform(-0.5, 0.5, (3, 8))),
+        mean_square=0.5,
         novelty_probabilities=(0.5, 0.9, 0.99),
         novelty_quantiles=(1.0, 1.5, 2.0),
     )

@@ -1,8 +1,8 @@
 """What makes one set of Markdown files right both on a code host and as a site.
 
 The site's first page is the README, and it also has pages that lie elsewhere in the repository (:data:`OUTSIDE`).
-Links between all of these are written as a code host needs them; here they are turned into the site's. A link
-to any other file of the repository becomes plain text, for the site has no such file.
+Links between all of these, and to pictures, are written as a code host needs them; here they are turned into the
+site's. A link to any other file of the repository becomes plain text, for the site has no such file.
 """
 
 import posixpath
@@ -18,8 +18,12 @@ OUTSIDE = {
     "README.md": "index.md",
     "bench/RESULTS.md": "results.md",
     "CHANGELOG.md": "changelog.md",
+    **{
+        f"bench/pictures/{path.name}": f"pictures/bench/{path.name}"
+        for path in sorted((ROOT / "bench" / "pictures").glob("*.png"))
+    },
 }
-_LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\(([^)\s#]*)(#[^)\s]*)?\)")
+_LINK = re.compile(r"\[([^\]\n]+)\]\(([^)\s#]*)(#[^)\s]*)?\)")
 _FENCE = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 _HOMES = {page: home for home, page in OUTSIDE.items()}
 

@@ -87,8 +87,8 @@ class StatisticsContract(Strict):
     Attributes:
         mean: ``(dim,)``.
         axes: ``(axes, dim)``, the first principal axes, unit length.
-        variances: ``(axes,)``, variance along each axis.
-        residual_variance: mean variance along each of the remaining directions.
+        centres: ``(centres, axes)``, of clusters of the training embeddings: coordinates along the axes, from the mean.
+        mean_square: mean squared distance of a training embedding to the nearest centre.
         novelty_probabilities: levels of the quantiles below.
         novelty_quantiles: quantiles of the novelty score over training data that the statistics had not seen
             (older files: that they had, so that they are too small for new sound).
@@ -96,17 +96,17 @@ class StatisticsContract(Strict):
 
     mean: Floats
     axes: Floats
-    variances: Floats
-    residual_variance: float
+    centres: Floats
+    mean_square: float = Field(gt=0.0, allow_inf_nan=False)
     novelty_probabilities: tuple[float, ...] = Field(max_length=64)
     novelty_quantiles: tuple[float, ...]
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        dim, n_axes = self.mean.shape[-1], self.variances.shape[-1]
-        shapes = self.mean.shape, self.axes.shape, self.variances.shape
-        if shapes != ((dim,), (n_axes, dim), (n_axes,)):
-            raise ValueError(f"mean, axes and variances have the shapes {shapes}")
+        dim, (n_centres, n_axes) = self.mean.shape[-1], (*self.centres.shape, 0, 0)[:2]
+        shapes = self.mean.shape, self.axes.shape, self.centres.shape
+        if shapes != ((dim,), (n_axes, dim), (n_centres, n_axes)) or n_centres < 1:
+            raise ValueError(f"mean, axes and centres have the shapes {shapes}")
         inner = (0.0, *self.novelty_probabilities, 1.0)
         if any(low >= high for low, high in pairwise(inner)):
             raise ValueError("novelty_probabilities must rise between 0 and 1")

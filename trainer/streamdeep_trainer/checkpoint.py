@@ -17,13 +17,15 @@ from pydantic import ValidationError
 
 from streamdeep.config import describe
 from streamdeep.errors import ConfigurationError, ModelError, SourceError
-from streamdeep_trainer.config import Recipe
-from streamdeep_trainer.model_recipe import ExactModel, FrequencyModel, TimeModel
+from streamdeep_trainer.config import FitRecipe, Recipe
+from streamdeep_trainer.model_recipe import DictionaryModel, ExactModel, FrequencyModel, TimeModel
 from streamdeep_trainer.models.audeep_exact import ExactShape
 from streamdeep_trainer.models.autoencoder import Shape
+from streamdeep_trainer.models.dictionary import DictionaryShape
 from streamdeep_trainer.models.frequency import FrequencyAutoencoderShape
 from streamdeep_trainer.models.frequency_time import FrequencyTimeShape
 from streamdeep_trainer.models.networks import AnyShape, Network, build_network
+from streamdeep_trainer.models.patches import PatchesShape, PatchShape
 from streamdeep_trainer.models.windows import Windows
 from streamdeep_trainer.writing import writing
 
@@ -124,6 +126,13 @@ def shape_of(recipe: Recipe) -> AnyShape:
 def _shape_of(recipe: Recipe) -> AnyShape:
     model, fit = recipe.model, recipe.fit
     frontend = recipe.frontend.stored()
+    if isinstance(model, DictionaryModel):
+        _refuse_devices(fit)
+        each = [PatchShape(frontend.n_features, **one.model_dump()) for one in model.dictionaries]
+        patches = PatchesShape(tuple(each), model.rectify)
+        return DictionaryShape(
+            patches, roughness=model.roughness, rooted=model.rooted, scaled=model.scaled
+        )
     options = model.model_dump(exclude={"name", "kind"}) | {"dropout": fit.dropout}
     if isinstance(model, ExactModel):
         if fit.frame_dropout:
@@ -141,6 +150,14 @@ def _shape_of(recipe: Recipe) -> AnyShape:
     if isinstance(model, FrequencyModel):
         return FrequencyAutoencoderShape(windows=windows, **options)
     return FrequencyTimeShape(windows=windows, **options)
+
+
+def _refuse_devices(fit: FitRecipe) -> None:
+    """A dictionary is learnt in float32, in this process."""
+    for key in ("accelerator", "devices", "precision", "tensorboard"):
+        usual, asked = FitRecipe.model_fields[key].default, getattr(fit, key)
+        if asked not in (usual, "auto"):
+            raise ValueError(f"a dictionary is learnt on the CPU, without {key} = {asked} of [fit]")
 
 
 def untrained_network(recipe: Recipe) -> Network:

@@ -20,6 +20,7 @@ from streamdeep_trainer import (
     table_commands,
     training_commands,
     tune_command,
+    wrap_command,
 )
 from streamdeep_trainer.writing import reason_of
 
@@ -42,6 +43,7 @@ for commands in (
     table_commands,
     tune_command,
     compare_command,
+    wrap_command,
 ):
     commands.register(app)
 

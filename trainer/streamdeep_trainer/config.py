@@ -17,7 +17,15 @@ from streamdeep_trainer.frontend_recipe import SegmentRecipe as SegmentRecipe
 from streamdeep_trainer.frontend_recipe import ViewRecipe as ViewRecipe
 from streamdeep_trainer.model_recipe import ModelRecipe, TimeModel
 
-ClassifierName = Literal["linear-svm", "logistic-regression", "k-nn", "mlp", "mlp-audeep"]
+ClassifierName = Literal[
+    "linear-svm",
+    "linear-svm-pca",
+    "linear-svm-anova",
+    "logistic-regression",
+    "k-nn",
+    "mlp",
+    "mlp-audeep",
+]
 
 
 class FitRecipe(Strict):

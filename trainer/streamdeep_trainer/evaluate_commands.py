@@ -24,7 +24,7 @@ Classifier = Annotated[
     ClassifierName | None,
     typer.Option(
         "--classifier",
-        help="Linear, nearest neighbours, auDeep's MLP with ordinary logits, or exactly as auDeep has it. "
+        help="Linear, also on fewer features, nearest neighbours, auDeep's MLP with ordinary logits, or exactly as auDeep has it. "
         "Default: the first of the run's recipe, else linear-svm.",
     ),
 ]

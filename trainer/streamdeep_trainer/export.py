@@ -4,7 +4,7 @@ Nothing is written unless ONNX Runtime gives what torch gives, for lengths and b
 seen before, and unless the parity promise holds (``modelfile``). Not here: the graph (``graph``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,17 @@ from streamdeep.errors import ModelError
 from streamdeep_trainer.checkpoint import Checkpoint, network_from, untrained_network, weights_of
 from streamdeep_trainer.deviation import probes, weights_provenance
 from streamdeep_trainer.encoding import encode_segments
-from streamdeep_trainer.graph import WeightKind, encoder_contract, narrow, write_encoder
+from streamdeep_trainer.graph import (
+    LENGTH_FLOOR,
+    Scaling,
+    WeightKind,
+    encoder_contract,
+    narrow,
+    write_encoder,
+)
 from streamdeep_trainer.levels import input_of
 from streamdeep_trainer.modelfile import seal_model
-from streamdeep_trainer.models.arrays import encoder_weights
+from streamdeep_trainer.models.arrays import encoder_weights, needs_unit_means
 from streamdeep_trainer.models.encoder import Encoder
 from streamdeep_trainer.netcdf import versions
 from streamdeep_trainer.progress import track
@@ -29,6 +36,8 @@ from streamdeep_trainer.spectrograms import Spectrograms
 from streamdeep_trainer.statistics import describe_embeddings, describe_levels, groups_of
 
 TOLERANCE = 1e-4
+SMALLEST_DEVIATION = 0.01
+"""What a value is divided by at least when embeddings are scaled: one that hardly moves says little."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,11 +92,17 @@ def export_model(
     frontend = recipe.frontend.config(*checkpoint.levels)
     segment = recipe.segment.config(frontend)
     segments = _segments(checkpoint, spectrograms)
-    weights = encoder_weights(encoder, _unit_means(encoder, segments), whole=not frontend.causal)
+    means = _unit_means(encoder, segments) if needs_unit_means(encoder) else None
+    weights = encoder_weights(encoder, means, whole=not frontend.causal)
     graph = write_encoder(weights, frontend.n_features)
     contract = encoder_contract(weights)
     draft = _load(seal_model(graph, frontend=frontend, segment=segment, encoder=contract))
     check_against_torch(draft, encoder)
+    if encoder.shape.scaled:
+        scaling = scaling_of(encode_segments(draft, segments.frames))
+        graph = write_encoder(replace(weights, scaling=scaling), frontend.n_features)
+        draft = _load(seal_model(graph, frontend=frontend, segment=segment, encoder=contract))
+        check_against_torch(draft, encoder, scaling)
     provenance = _provenance(checkpoint, spectrograms, len(segments.frames), untrained=untrained)
     if kind != "fp32":
         graph, full = narrow(graph, kind), draft
@@ -108,8 +123,20 @@ def export_model(
     )
 
 
-def check_against_torch(model: Model, encoder: Encoder) -> None:
+def scaling_of(embeddings: NDArray[np.float32]) -> Scaling:
+    """Mean and deviation of ``(segments, dim)`` embeddings, value by value."""
+    exact = embeddings.astype(np.float64)
+    deviation = np.maximum(exact.std(axis=0), SMALLEST_DEVIATION)
+    return Scaling(exact.mean(axis=0).astype(np.float32), deviation.astype(np.float32))
+
+
+def check_against_torch(model: Model, encoder: Encoder, scaling: Scaling | None = None) -> None:
     """Compare a model file with the network it was written from, on noise and on silence.
+
+    Args:
+        model: loaded.
+        encoder: the network.
+        scaling: that the file has and the network has not.
 
     Raises:
         ModelError: an embedding differs by more than 1e-4 in any value.
@@ -118,12 +145,22 @@ def check_against_torch(model: Model, encoder: Encoder) -> None:
         n_rows, length = frames.shape[:2]
         with torch.no_grad():
             wanted = encoder(torch.from_numpy(frames), torch.full((n_rows,), length)).numpy()
+        if scaling is not None:
+            wanted = _scaled(wanted, scaling)
         distance = float(np.abs(model.encode(frames) - wanted).max())
         if not distance <= TOLERANCE:
             raise ModelError(
                 f"the exported graph differs from torch by {distance:.2g} on {n_rows} rows of "
                 f"{length} frames of {what} ({TOLERANCE:g} is allowed); it is not written"
             )
+
+
+def _scaled(embeddings: NDArray[np.float32], scaling: Scaling) -> NDArray[np.float64]:
+    alike = (embeddings.astype(np.float64) - scaling.mean) / scaling.deviation
+    found: NDArray[np.float64] = alike / np.sqrt(
+        (alike**2).sum(axis=1, keepdims=True) + LENGTH_FLOOR
+    )
+    return found
 
 
 def _segments(checkpoint: Checkpoint, spectrograms: Spectrograms) -> _Segments:

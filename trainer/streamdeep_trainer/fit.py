@@ -2,7 +2,7 @@
 
 What is decided once, and in this process alone: which clips are held out, the levels, the initial weights,
 and whether a run may be resumed. Not here: the loop (``loop``), the processes that it may run in
-(``devices``), what becomes of the result (``export``).
+(``devices``), learning without gradients (``clustering``), what becomes of the result (``export``).
 """
 
 from functools import partial
@@ -20,10 +20,12 @@ from streamdeep_trainer.checkpoint import (
     untrained_network,
     weights_of,
 )
+from streamdeep_trainer.clustering.learning import learn
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.devices import check_devices, on_devices
 from streamdeep_trainer.levels import levels_of
 from streamdeep_trainer.loop import n_batches, split, train
+from streamdeep_trainer.model_recipe import DictionaryModel
 from streamdeep_trainer.run_folder import CHECKPOINT
 from streamdeep_trainer.spectrograms import Spectrograms
 
@@ -31,7 +33,7 @@ from streamdeep_trainer.spectrograms import Spectrograms
 def fit(
     recipe: Recipe, spectrograms: Spectrograms, *, run: Path, resume: bool = False
 ) -> Checkpoint:
-    """Train an autoencoder.
+    """Train an autoencoder, or learn a dictionary.
 
     Args:
         recipe: what to do.
@@ -63,7 +65,10 @@ def fit(
         )
     if state.n_epochs >= recipe.fit.epochs:
         return state
-    on_devices(recipe.fit, partial(train, recipe, spectrograms, run))
+    if isinstance(recipe.model, DictionaryModel):
+        learn(recipe, spectrograms, run)
+    else:
+        on_devices(recipe.fit, partial(train, recipe, spectrograms, run))
     return load_checkpoint(path)
 
 

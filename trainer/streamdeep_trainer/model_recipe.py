@@ -3,9 +3,9 @@
 Only records here, so that reading a recipe does not import torch; what becomes of them is ``checkpoint``'s.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from streamdeep.config import Strict
 
@@ -16,6 +16,7 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Cell = Literal["gru", "gru-reset-before", "lstm", "minimal"]
 Feed = Literal["previous", "previous-but-one", "nothing", "leaking"]
 Readout = Literal["final", "pooled"]
+Rectify = Literal["none", "positive", "both"]
 
 
 class _Common(Strict):
@@ -76,6 +77,69 @@ class ExactModel(_Common):
     layers: int = Field(default=2, ge=1, le=8)
     units: int = Field(default=256, ge=1, le=4096)
     bidirectional_decoder: bool = False
+
+
+class PatchRecipe(Strict):
+    """One dictionary: how large its patches are, and how many patterns it has.
+
+    Attributes:
+        frames: of a patch.
+        bands: of a patch; None: all there are.
+        band_hop: bands from one patch to the next above it, in the same frames; None: as many as a patch has.
+        atoms: patterns; patches at all heights share them, and respond each for itself.
+        components: principal components that a patch is whitened to; no more than it has values.
+    """
+
+    frames: int = Field(default=8, ge=1, le=64)
+    bands: int | None = Field(default=None, ge=1)
+    band_hop: int | None = Field(default=None, ge=1)
+    atoms: int = Field(default=256, ge=1, le=8192)
+    components: int = Field(default=128, ge=1, le=4096)
+
+
+class DictionaryModel(Strict):
+    """Learnt patches of frames, without gradients: see :mod:`streamdeep_trainer.clustering`.
+
+    Of ``[fit]`` it knows ``epochs`` (passes over the patches), ``gain_db``, ``batch_size`` (crops that are cut
+    at once), ``validation_fraction``, ``patience``, ``seed`` and ``threads``.
+
+    Attributes:
+        kind: ``dictionary``.
+        name: what the model file calls itself.
+        dictionaries: side by side; of several lengths they are time scales.
+        rectify: what becomes of an atom's response before it is pooled: it stays as it is (``none``), its
+            ``positive`` part is kept, or positive and negative part side by side (``both``), which doubles the
+            embedding.
+        roughness: beside mean, deviation and maximum, also pool how much a response changes from frame to frame, as
+            a share of its deviation.
+        rooted: of mean, deviation and maximum the signed roots are the embedding, so that single large ones
+            stand out less.
+        scaled: each value of the embedding is centred and divided by its deviation, both over the training
+            data, and the whole is brought to length 1, so that distances between embeddings mean something.
+        patches: how many each dictionary learns from; silent ones among them are left out.
+    """
+
+    kind: Literal["dictionary"]
+    name: str = Field(default="unnamed", min_length=1, max_length=64)
+    dictionaries: tuple[PatchRecipe, ...] = Field(
+        default=(PatchRecipe(),), min_length=1, max_length=8
+    )
+    rectify: Rectify = "positive"
+    roughness: bool = True
+    rooted: bool = True
+    scaled: bool = False
+    patches: int = Field(default=30_000, ge=1, le=10_000_000)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if len(set(self.dictionaries)) < len(self.dictionaries):
+            raise ValueError("two of the dictionaries are the same")
+        most = max(one.atoms for one in self.dictionaries)
+        if self.patches < most:
+            raise ValueError(
+                f"{most} atoms cannot be learnt from {self.patches} patches; ask for more patches"
+            )
+        return self
 
 
 class _Windowed(_Common):
@@ -153,10 +217,11 @@ ModelRecipe = Annotated[
     Annotated[TimeModel, Tag("t-rae")]
     | Annotated[ExactModel, Tag("audeep-exact")]
     | Annotated[FrequencyModel, Tag("f-rae")]
-    | Annotated[FrequencyTimeModel, Tag("ft-rae")],
+    | Annotated[FrequencyTimeModel, Tag("ft-rae")]
+    | Annotated[DictionaryModel, Tag("dictionary")],
     Discriminator(
         _kind,
         custom_error_type="unknown_kind",
-        custom_error_message="unknown kind; choose t-rae, audeep-exact, f-rae or ft-rae",
+        custom_error_message="unknown kind; choose t-rae, audeep-exact, f-rae, ft-rae or dictionary",
     ),
 ]

@@ -14,10 +14,14 @@ def segment_spans(n_frames: int, segment: SegmentConfig) -> list[tuple[int, int]
         n_frames: of the clip, at least 1.
         segment: length and hop.
     """
-    length, hop = segment.length_frames, segment.hop_frames
-    spans = [(start, start + length) for start in range(0, n_frames - length + 1, hop)]
+    return spans_of(n_frames, segment.length_frames, segment.hop_frames)
+
+
+def spans_of(n_units: int, length: int, hop: int) -> list[tuple[int, int]]:
+    """The same of anything that is counted."""
+    spans = [(start, start + length) for start in range(0, n_units - length + 1, hop)]
     covered = spans[-1][1] if spans else 0
     oldest_open = len(spans) * hop
-    if covered < n_frames and oldest_open < n_frames:
-        spans.append((oldest_open, n_frames))
+    if covered < n_units and oldest_open < n_units:
+        spans.append((oldest_open, n_units))
     return spans

@@ -1,7 +1,7 @@
 """Where the training embeddings lie, and how loud the training was: what the model file says about both.
 
-Principal components by a singular value decomposition of the centred embeddings; the novelty score is the
-engine's own (``streamdeep.heads.novelty``). numpy only.
+Principal components by a singular value decomposition of the centred embeddings, and clusters along the first of them by
+k-means; the novelty score is the engine's own (``streamdeep.heads.novelty``).
 
 What the score's quantiles are taken from decides what they are good for. Embeddings that the statistics were fitted to lie
 closer to them than new ones of the same kind: on ESC-10, 20 % of new clips were beyond the 99 % quantile of such scores
@@ -23,6 +23,8 @@ from streamdeep.heads.novelty import novelty_scores
 from streamdeep_trainer.datasets.clip import Clip
 
 N_AXES = 32
+N_CENTRES = 32
+ROWS_PER_CENTRE = 8
 NOVELTY_PROBABILITIES = (0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 N_FOLDS = 5
 LEVEL_PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -48,8 +50,8 @@ def describe_embeddings(
     statistics = StatisticsContract(
         mean=Floats.of(fitted.mean),
         axes=Floats.of(fitted.axes),
-        variances=Floats.of(fitted.variances),
-        residual_variance=fitted.residual_variance,
+        centres=Floats.of(fitted.centres),
+        mean_square=fitted.mean_square,
         novelty_probabilities=probabilities,
         novelty_quantiles=quantiles,
     )
@@ -115,17 +117,16 @@ def conformal_quantiles(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fitted:
-    """Principal components; float32, as a reader of the file will have them."""
+    """Principal components and clusters; float32, as a reader of the file will have them."""
 
     mean: NDArray[np.float32]
     axes: NDArray[np.float32]
     variances: NDArray[np.float32]
-    residual_variance: float
+    centres: NDArray[np.float32]
+    mean_square: float
 
     def scores(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
-        return novelty_scores(
-            embeddings, self.mean, self.axes, self.variances, self.residual_variance
-        )
+        return novelty_scores(embeddings, self.mean, self.axes, self.centres, self.mean_square)
 
 
 def _fit(embeddings: NDArray[np.float32]) -> _Fitted:
@@ -135,13 +136,27 @@ def _fit(embeddings: NDArray[np.float32]) -> _Fitted:
     _, singular, axes = np.linalg.svd(found - mean, full_matrices=False)
     all_variances = singular**2 / (n_rows - 1)
     n_axes = max(1, min(N_AXES, n_rows - 1, dim - 1))
-    residual = max(float(all_variances[n_axes:].sum()) / (dim - n_axes), 1e-12)
+    kept = _signed(axes[:n_axes])
+    centres, mean_square = _clusters((found - mean) @ kept.T)
+    mean_square += float(singular[n_axes:] @ singular[n_axes:]) / n_rows
     return _Fitted(
         mean.astype(np.float32),
-        _signed(axes[:n_axes]).astype(np.float32),
+        kept.astype(np.float32),
         np.maximum(all_variances[:n_axes], 1e-12).astype(np.float32),
-        residual,
+        centres.astype(np.float32),
+        max(mean_square, 1e-12),
     )
+
+
+def _clusters(coordinates: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Centres, and the mean squared distance to the nearest; on one thread, so that every machine adds in one order."""
+    from sklearn.cluster import KMeans  # half a second to import
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    n_clusters = max(1, min(N_CENTRES, len(np.unique(coordinates, axis=0)) // ROWS_PER_CENTRE))
+    with threadpool_limits(1):
+        found = KMeans(n_clusters, n_init=2, random_state=0).fit(coordinates)
+    return found.cluster_centers_, float(found.inertia_) / len(coordinates)
 
 
 def _signed(axes: NDArray[Any]) -> NDArray[Any]:

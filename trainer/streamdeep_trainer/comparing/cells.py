@@ -19,7 +19,7 @@ from streamdeep.errors import ConfigurationError, StreamdeepError
 from streamdeep_trainer.comparing.answers import Answered, answer_cell
 from streamdeep_trainer.comparing.rows import Row
 from streamdeep_trainer.comparing.spec import Spec
-from streamdeep_trainer.comparing.system import Cost
+from streamdeep_trainer.comparing.system import Cost, FromFiles
 from streamdeep_trainer.config import ClassifierName
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.evaluation.judging import Method
@@ -59,7 +59,7 @@ class Cell:
 def cell_of(row: Row, seed: int, clips: Sequence[Clip], spec: Spec) -> Cell:
     """A cell with its digest.
 
-    What decides: kind, recipe and options, protocol, seed, classifiers and their grid; every clip's name, size,
+    What decides: kind, recipe, options and the files of what has learnt elsewhere, protocol, seed, classifiers and their grid; every clip's name, size,
     label and fold; and the versions of what computes. Names of systems, and how the work is divided, do not.
     """
     recipe = None
@@ -85,6 +85,9 @@ def cell_of(row: Row, seed: int, clips: Sequence[Clip], spec: Spec) -> Cell:
         ],
         "versions": versions(),
     }
+    files = row.system.files if isinstance(row.system, FromFiles) else ()
+    if files:
+        decisive["files"] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     text = json.dumps(decisive, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     return Cell(row, seed, tuple(clips), classifiers, tuple(sorted(spec.c_grid)), digest)

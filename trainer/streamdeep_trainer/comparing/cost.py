@@ -1,7 +1,7 @@
 """What a model file costs: its weights, the products it computes, the time of a step. Measured, not estimated.
 
 Multiplications are counted by running the graph and looking at the shapes that come along: of every matrix
-product and every recurrent layer. What is done element by element is not counted; nor is the front-end.
+product, convolution and recurrent layer. What is done element by element is not counted; nor is the front-end.
 """
 
 import math
@@ -20,6 +20,7 @@ from streamdeep_trainer.comparing.system import Cost
 _N_WARM_UP = 50
 _N_STEPS = 300
 _RECURRENT = ("GRU", "LSTM")
+_PRODUCTS = ("MatMul", "Conv", "Gemm")
 _NOBODY = np.empty(0, dtype=np.int64)
 _FIRST = np.zeros(1, dtype=np.int64)
 
@@ -80,19 +81,24 @@ def _macs_per_s(model: Model, content: bytes) -> float:
     return per_frame * frames_per_s + per_segment * segments_per_s
 
 
-def macs(content: bytes, inputs: Mapping[str, NDArray[np.generic]]) -> int:
+def macs(
+    content: bytes,
+    inputs: Mapping[str, NDArray[np.generic]],
+    operators: frozenset[str] = onnxfile.ENCODER_OPERATORS,
+) -> int:
     """Multiplications with additions of one run of a model file.
 
     Args:
         content: of the file.
         inputs: of the graph, by name.
+        operators: that it may hold.
     """
     model = onnx.ModelProto.FromString(content)
     graph = model.graph
     shapes: dict[str, tuple[int, ...]] = {one.name: tuple(one.dims) for one in graph.initializer}
     wanted: list[str] = []
     for node in graph.node:
-        if node.op_type == "MatMul" or node.op_type in _RECURRENT:
+        if node.op_type in _PRODUCTS or node.op_type in _RECURRENT:
             wanted += [name for name in (*node.input[:3], node.output[0]) if name not in shapes]
     known = {one.name for one in graph.output}
     shapes |= {name: values.shape for name, values in inputs.items()}
@@ -101,7 +107,7 @@ def macs(content: bytes, inputs: Mapping[str, NDArray[np.generic]]) -> int:
         onnx.ValueInfoProto(name=name) for name in asked if name not in known
     )  # the runtime knows their types
     name = "the model, to count its products"
-    file = onnxfile.check(onnxfile.seal(model), onnxfile.ENCODER_OPERATORS, name)
+    file = onnxfile.check(onnxfile.seal(model), operators, name)
     found = onnxfile.Session(file, name).run(asked, inputs) if asked else []
     shapes |= {one: values.shape for one, values in zip(asked, found, strict=True)}
     return sum(_macs_of(node, shapes) for node in graph.node)
@@ -110,6 +116,14 @@ def macs(content: bytes, inputs: Mapping[str, NDArray[np.generic]]) -> int:
 def _macs_of(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
     if node.op_type == "MatMul":
         return math.prod(shapes[node.output[0]]) * shapes[node.input[0]][-1]
+    if node.op_type == "Conv":
+        return math.prod(shapes[node.output[0]]) * math.prod(shapes[node.input[1]][1:])
+    if node.op_type == "Gemm":
+        return (
+            math.prod(shapes[node.output[0]])
+            * math.prod(shapes[node.input[1]])
+            // (shapes[node.output[0]][-1])
+        )
     if node.op_type in _RECURRENT:
         steps, rows, _ = shapes[node.input[0]]
         return steps * rows * (math.prod(shapes[node.input[1]]) + math.prod(shapes[node.input[2]]))

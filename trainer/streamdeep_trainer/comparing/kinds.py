@@ -6,12 +6,22 @@ made, so that a comparison loads only what it compares.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from streamdeep.config import Strict, describe
 from streamdeep.errors import ConfigurationError
+from streamdeep_trainer.baselines.settings import (
+    DcganSettings,
+    ForeignSettings,
+    FrameMlpSettings,
+    ModelFileSettings,
+    SegmentCnnSettings,
+    SparseCodingSettings,
+)
 from streamdeep_trainer.comparing.spectra import Spectra
 from streamdeep_trainer.comparing.system import DecidingSystem, FeatureSystem
 from streamdeep_trainer.config import Recipe
@@ -101,9 +111,103 @@ def _pooled_logmel(request: Request[NoOptions]) -> FeatureSystem:
     return PooledLogmelSystem(request.name, request.given_recipe, request.spectra)
 
 
+def _frame_mlp(request: Request[FrameMlpSettings]) -> DecidingSystem:
+    from streamdeep_trainer.baselines.frame_mlp import learn
+    from streamdeep_trainer.comparing.deciding import FramesSystem
+
+    learn_so = partial(learn, request.options)
+    return FramesSystem(request.name, request.given_recipe, request.spectra, learn_so)
+
+
+def _segment_cnn(request: Request[SegmentCnnSettings]) -> DecidingSystem:
+    from streamdeep_trainer.baselines.segment_cnn import learn
+    from streamdeep_trainer.comparing.deciding import FramesSystem
+
+    learn_so = partial(learn, request.options)
+    return FramesSystem(request.name, request.given_recipe, request.spectra, learn_so)
+
+
+def _sparse_coding(request: Request[SparseCodingSettings]) -> FeatureSystem:
+    from streamdeep_trainer.comparing.learnt import SparseCodingSystem
+
+    return SparseCodingSystem(request.name, request.given_recipe, request.spectra, request.options)
+
+
+def _dcgan(request: Request[DcganSettings]) -> FeatureSystem:
+    from streamdeep_trainer.comparing.learnt import DcganSystem
+
+    return DcganSystem(request.name, request.given_recipe, request.spectra, request.options)
+
+
+def _model_file(request: Request[ModelFileSettings]) -> FeatureSystem:
+    from streamdeep.encoder.model import default_model_path
+    from streamdeep_trainer.comparing.given import ModelFileSystem
+
+    file = request.options.file or default_model_path()
+    return ModelFileSystem(request.name, _existing(file))
+
+
+def _foreign(request: Request[ForeignSettings]) -> FeatureSystem:
+    from streamdeep_trainer.comparing.given import ForeignSystem
+
+    _existing(request.options.file)
+    return ForeignSystem(request.name, request.recipe, request.spectra, request.options)
+
+
+def _existing(file: Path) -> Path:
+    if not file.is_file():
+        raise ConfigurationError(
+            f"there is no file {file}; paths begin where the command is called"
+        )
+    return file
+
+
+class PartOptions(Strict):
+    """One part of a fused system.
+
+    Attributes:
+        kind: of features.
+        options: of this kind.
+    """
+
+    kind: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class FusedOptions(Strict):
+    """Of systems whose features stand side by side.
+
+    Attributes:
+        parts: all of them by the one recipe that is given.
+    """
+
+    parts: tuple[PartOptions, ...] = Field(min_length=2, max_length=16)
+
+
+def _fused(request: Request[FusedOptions]) -> FeatureSystem:
+    from streamdeep_trainer.comparing.fused import FusedSystem
+
+    made: list[FeatureSystem] = []
+    for part in request.options.parts:
+        system = kind_of(part.kind).system(part.kind, request.recipe, part.options, request.spectra)
+        if not isinstance(system, FeatureSystem):
+            raise ConfigurationError(
+                f"{request.name!r}: {part.kind} decides itself and has no features; take it out of parts"
+            )
+        made.append(system)
+    return FusedSystem(request.name, tuple(made))
+
+
 KINDS: dict[str, Kind[Any]] = {
     "encoder": Kind(_encoder, NoOptions),
     "pooled-logmel": Kind(_pooled_logmel, NoOptions),
+    "dcase2017-mlp": Kind(_frame_mlp, FrameMlpSettings),
+    "piczak-cnn": Kind(_segment_cnn, SegmentCnnSettings),
+    "sparse-coding": Kind(_sparse_coding, SparseCodingSettings),
+    "dcgan": Kind(_dcgan, DcganSettings),
+    "model-file": Kind(_model_file, ModelFileSettings),
+    "foreign": Kind(_foreign, ForeignSettings),
+    "fused": Kind(_fused, FusedOptions),
 }
 """By the name that a comparison's file gives."""
 

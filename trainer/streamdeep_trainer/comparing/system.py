@@ -119,3 +119,12 @@ class DecidingSystem(Protocol):
         Raises:
             StreamdeepError: whatever stops it.
         """
+
+
+@runtime_checkable
+class FromFiles(Protocol):
+    """A system that has learnt elsewhere: what is in its files decides what it gives."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Where they lie."""

@@ -5,6 +5,7 @@ examples       rows, labels, folds and partitions out of a table
 judging        which rows learn and which are asked
 methods        from names and settings to a classifier
 classify mlp neighbours   linear classifiers; the multi-layer perceptron; k nearest neighbours
+reduction      the linear machine on fewer features
 balance        upsampling of what learns
 decisions      one answer per file
 scoring        accuracy, recall, F1, intervals

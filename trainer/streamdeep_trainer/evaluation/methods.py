@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from streamdeep_trainer.evaluation.judging import Method
 
 
+_LINEAR = ("linear-svm", "linear-svm-pca", "linear-svm-anova", "logistic-regression")
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What a user wants of a classifier.
 
     Attributes:
-        classifier: ``linear-svm``, ``logistic-regression``; ``k-nn``; ``mlp``, auDeep's with ordinary logits;
+        classifier: ``linear-svm``, ``logistic-regression``; ``linear-svm-pca`` and ``linear-svm-anova``, the
+            former on fewer features; ``k-nn``; ``mlp``, auDeep's with ordinary logits;
             ``mlp-audeep``, exactly auDeep's.
         complexity: C of the linear ones; None: chosen within each training part, as is k of ``k-nn``.
         mlp: changes to the neural one as ``keep=0.4,epochs=200``.
@@ -48,18 +52,13 @@ class Choice:
 
         if self.mlp is not None and self.classifier not in ("mlp", "mlp-audeep"):
             raise ConfigurationError("--mlp is for --classifier mlp and mlp-audeep")
-        if self.classifier in ("linear-svm", "logistic-regression"):
-            from streamdeep_trainer.evaluation.classify import linear_svm, logistic
-
+        if self.classifier in _LINEAR:
             if self.complexity is not None and not 0.0 < self.complexity < float("inf"):
                 raise ConfigurationError(f"--complexity {self.complexity:g} is not above 0")
             grid = sorted(c_grid) if self.complexity is None else [self.complexity]
-            linear = linear_svm if self.classifier == "linear-svm" else logistic
-            return Method(linear, tuple(grid), self.upsample, self.majority_vote)
+            return self._linear(grid)
         if self.complexity is not None:
-            raise ConfigurationError(
-                "--complexity is for --classifier linear-svm and logistic-regression"
-            )
+            raise ConfigurationError(f"--complexity is for --classifier {', '.join(_LINEAR)}")
         if self.classifier == "k-nn":
             from streamdeep_trainer.evaluation.neighbours import K_GRID, neighbours
 
@@ -81,6 +80,19 @@ class Choice:
             return Mlp(config, seed)
 
         return Method(make, (), self.upsample, self.majority_vote)
+
+    def _linear(self, grid: Sequence[float]) -> "Method":
+        from streamdeep_trainer.evaluation.judging import Method
+
+        if self.classifier in ("linear-svm-pca", "linear-svm-anova"):
+            from streamdeep_trainer.evaluation.reduction import grid_of, reduced_svm
+
+            make = reduced_svm("pca" if self.classifier == "linear-svm-pca" else "anova")
+            return Method(make, grid_of(grid), self.upsample, self.majority_vote)
+        from streamdeep_trainer.evaluation.classify import linear_svm, logistic
+
+        linear = linear_svm if self.classifier == "linear-svm" else logistic
+        return Method(linear, tuple(grid), self.upsample, self.majority_vote)
 
 
 def _settings(text: str | None, known: set[str]) -> dict[str, float]:

@@ -6,6 +6,7 @@ from streamdeep.encoder.contract import EncoderContract
 from streamdeep_trainer.graph.builder import Builder
 from streamdeep_trainer.graph.cells import Ran, run_layers
 from streamdeep_trainer.graph.frequency import write_frequency
+from streamdeep_trainer.graph.patches import write_patches
 from streamdeep_trainer.graph.readouts import write_final, write_pooled
 from streamdeep_trainer.graph.sums import last_step
 from streamdeep_trainer.graph.weights import EncoderWeights
@@ -24,11 +25,14 @@ def write_encoder(weights: EncoderWeights, n_features: int) -> onnx.ModelProto:
     """
     build = Builder()
     state, emit = ("state", "emit") if weights.incremental else (None, None)
-    if weights.frequency is None:
-        steps = build.node("Transpose", "frames", perm=[1, 0, 2])  # (time, batch, features)
+    if weights.patches is not None:
+        ran = write_patches(build, weights.patches, state)
+    elif weights.frequency is not None:
+        ran = Ran([write_frequency(build, weights.frequency)], [])
     else:
-        steps = write_frequency(build, weights.frequency)
-    ran = Ran([steps], [])
+        frames_first = build.node("Transpose", "frames", perm=[1, 0, 2])  # (time, batch, features)
+        ran = Ran([frames_first], [])
+    steps = ran.outputs[-1]
     if weights.layers:
         ran = run_layers(build, "layer", weights.layers, weights.backward_layers, steps, state)
     if weights.readout == "final":
@@ -54,8 +58,18 @@ def encoder_contract(weights: EncoderWeights) -> EncoderContract:
     """What a model file says about this graph.
 
     ``cell`` is for people: the cell, behind ``frequency`` or ``frequency-time`` where frames go through a
-    frequency encoder, with ``bidirectional`` in front where layers over time run backwards too.
+    frequency encoder, with ``bidirectional`` in front where layers over time run backwards too. Of patches it
+    is ``dictionary`` and their sizes, and the units are each one's atoms.
     """
+    if weights.patches is not None:
+        return EncoderContract(
+            cell=weights.patches.about,
+            units=tuple(len(one.bias) for one in weights.patches.dictionaries),
+            readout=weights.readout,
+            dim=weights.dim,
+            state_width=weights.state_width,
+            incremental=weights.incremental,
+        )
     layers = weights.layers
     words = ["bidirectional"] if weights.backward_layers else []
     if weights.frequency is not None:

@@ -1,9 +1,11 @@
-"""Mean, deviation and maximum over time, followed step by step in a ``Scan``.
+"""Mean, deviation and maximum over time, and how much there is of change, followed step by step in a ``Scan``.
 
 ``mean += (x - mean) / n`` and ``squares += (x - old mean) (x - new mean)`` (Welford 1962): as exact as wide sums
 where outputs stand still, with the narrow state, and cheaper than either in single steps (decision 9). Whole
 segments cost more: 2.6 times narrow sums. Not here: sums (``sums``).
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
@@ -12,37 +14,48 @@ from onnx import TensorProto, helper, numpy_helper
 from streamdeep_trainer.graph.builder import Builder
 from streamdeep_trainer.graph.sums import first_step
 
+_STATISTICS = ("mean", "squares", "maximum")
+_CHANGES = ("change", "previous")
 
-def follow(build: Builder, outputs: str, opening: list[str] | None, width: int) -> list[str]:
+
+def follow(
+    build: Builder, outputs: str, opening: list[str] | None, width: int, *, changes: bool = False
+) -> list[str]:
     """Count ``(batch, 1)``, means, sums of squared deviations and maxima ``(batch, width)`` so far.
 
     Args:
         build: where nodes go.
         outputs: ``(time, batch, width)``.
-        opening: the same four, before; None: nothing so far.
+        opening: the same four, or six, before; None: nothing so far.
         width: of the outputs.
+        changes: behind the maxima come the means of the absolute change from step to step, of which the first
+            step has none, and the newest outputs.
     """
+    names = (*_STATISTICS, *(_CHANGES if changes else ()))
+    first = first_step(build, outputs)
     if opening is None:
-        step = first_step(build, outputs)
-        nothing = build.node("Sub", step, step)
-        opening = [build.columns(nothing, 0, 1), nothing, nothing, nothing]
-    count, means, squares, maxima = opening
+        nothing = build.node("Sub", first, first)
+        opening = [build.columns(nothing, 0, 1), *[nothing] * len(names)]
+    count, *pools = opening
     # A lane that has seen nothing has no maximum yet: minus infinity, not the zero that opened it.
     fresh = build.node("Equal", count, build.constant("zero", np.zeros(1, np.float32)))
     lowest = build.constant("minus_infinity", np.full(1, -np.inf, np.float32))
-    maxima = build.node("Where", fresh, lowest, maxima)
+    for name, instead in (("maximum", lowest), ("previous", first)):
+        if name in names:
+            place = names.index(name)
+            pools[place] = build.node("Where", fresh, instead, pools[place])
     found: list[str] = build.node(
         "Scan",
-        *(count, means, squares, maxima, outputs),
-        outputs=4,
+        *(count, *pools, outputs),
+        outputs=1 + len(names),
         name="moments",
         num_scan_inputs=1,
-        body=_body(width),
+        body=_body(width, names),
     )
     return found
 
 
-def _body(width: int) -> onnx.GraphProto:
+def _body(width: int, names: Sequence[str]) -> onnx.GraphProto:
     def rows(*names: str) -> list[onnx.ValueInfoProto]:
         return [
             helper.make_tensor_value_info(
@@ -61,8 +74,18 @@ def _body(width: int) -> onnx.GraphProto:
         helper.make_node("Add", ["squares", "square"], ["new_squares"]),
         helper.make_node("Max", ["maximum", "x"], ["new_maximum"]),
     ]
-    names = ("count", "mean", "squares", "maximum")
+    if "change" in names:
+        nodes += [
+            helper.make_node("Sub", ["x", "previous"], ["rise"]),
+            helper.make_node("Sub", ["previous", "x"], ["fall"]),
+            helper.make_node("Max", ["rise", "fall"], ["size"]),
+            helper.make_node("Sub", ["size", "change"], ["from_change"]),
+            helper.make_node("Div", ["from_change", "new_count"], ["share_of_change"]),
+            helper.make_node("Add", ["change", "share_of_change"], ["new_change"]),
+            helper.make_node("Identity", ["x"], ["new_previous"]),
+        ]
     # Its own constant: a body that reads from outside could not be put beside another (``fusion``).
     one = numpy_helper.from_array(np.ones(1, np.float32), "one")
-    new_names = [f"new_{name}" for name in names]
-    return helper.make_graph(nodes, "moments", rows(*names, "x"), rows(*new_names), [one])
+    carried = ("count", *names)
+    new_names = [f"new_{name}" for name in carried]
+    return helper.make_graph(nodes, "moments", rows(*carried, "x"), rows(*new_names), [one])

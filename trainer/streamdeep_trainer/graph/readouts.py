@@ -14,6 +14,12 @@ from streamdeep_trainer.graph.weights import EncoderWeights
 
 VARIANCE_FLOOR = 1e-4
 """Added under the root of a pooled variance; a unit that never moves has a deviation of 0.01."""
+ROUGHNESS_FLOOR = 0.02
+"""Added to the deviation that a change is divided by: what hardly moves at all is not rough."""
+LENGTH_FLOOR = 1e-6
+"""Added to the square of an embedding's length before it is divided by: the mean itself has none."""
+ROOT_FLOOR = 1e-3
+"""Added under the signed root: without it, rounding of what is almost 0 would be blown up."""
 
 
 def write_final(build: Builder, weights: EncoderWeights, read: str, emit: str | None) -> None:
@@ -77,9 +83,7 @@ def write_pooled(
         "Add", positive, build.constant("variance_floor", np.full(1, VARIANCE_FLOOR, np.float32))
     )
     mean = build.node("Add", mean_deviation, means)
-    build.node(
-        "Concat", mean, build.node("Sqrt", floored), row(new_maxima), axis=1, name="embedding"
-    )
+    _write_embedding(build, weights, [mean, build.node("Sqrt", floored), row(new_maxima)])
     return [new_count, *new_sums.parts, *new_squares.parts, new_maxima]
 
 
@@ -89,31 +93,74 @@ def _write_moments(
     """As :func:`write_pooled`, with moments that are followed step by step."""
     opening = None
     if state is not None:
-        count, means, squares, maxima = _kept(build, weights, state)
-        opening = [count, *means, *squares, maxima]
-    pools = follow(build, outputs, opening, weights.n_outputs)
-    ending = pools
+        opening = _columns(build, weights, state)
+    pools = follow(build, outputs, opening, weights.n_outputs, changes=weights.roughness)
+    ending = pools[:-1] if weights.roughness else pools  # not the newest outputs
     if emit is not None:
-        ending = [build.node("Gather", part, emit, axis=0) for part in pools]
-    count, mean, squares_sum, maximum = ending
+        ending = [build.node("Gather", part, emit, axis=0) for part in ending]
+    count, mean, squares_sum, maximum, *change = ending
     variance = build.node("Div", squares_sum, count)
     floored = build.node(
         "Add", variance, build.constant("variance_floor", np.full(1, VARIANCE_FLOOR, np.float32))
     )
-    build.node("Concat", mean, build.node("Sqrt", floored), maximum, axis=1, name="embedding")
+    deviation = build.node("Sqrt", floored)
+    roughness = [_write_roughness(build, changes, deviation) for changes in change]
+    _write_embedding(build, weights, [mean, deviation, maximum], *roughness)
     return pools
+
+
+def _write_roughness(build: Builder, change: str, deviation: str) -> str:
+    """The mean absolute change from step to step as a share of the deviation."""
+    floor = build.constant("roughness_floor", np.full(1, ROUGHNESS_FLOOR, np.float32))
+    found: str = build.node("Div", change, build.node("Add", deviation, floor))
+    return found
+
+
+def _write_embedding(
+    build: Builder, weights: EncoderWeights, statistics: list[str], *roughness: str
+) -> None:
+    """Side by side; of ``statistics`` perhaps each one's signed root, and all of it perhaps scaled."""
+    if weights.rooted:
+        statistics = [_write_root(build, build.joined(statistics, 1))]
+    if weights.scaling is None:
+        build.node("Concat", *statistics, *roughness, axis=1, name="embedding")
+        return
+    values = build.node("Concat", *statistics, *roughness, axis=1)
+    centred = build.node("Sub", values, build.constant("scaling_mean", weights.scaling.mean))
+    deviation = build.constant("scaling_deviation", weights.scaling.deviation)
+    alike = build.node("Div", centred, deviation)
+    # A product with ones is a sum whose order never changes.
+    ones = build.constant("ones", np.ones((weights.dim, 1), np.float32))
+    square = build.node("MatMul", build.node("Mul", alike, alike), ones)
+    floor = build.constant("length_floor", np.full(1, LENGTH_FLOOR, np.float32))
+    length = build.node("Sqrt", build.node("Add", square, floor))
+    build.node("Div", alike, length, name="embedding")
+
+
+def _write_root(build: Builder, values: str) -> str:
+    """``x / sqrt(|x| + floor)``."""
+    negative = build.node("Sub", build.constant("zero", np.zeros(1, np.float32)), values)
+    floor = build.constant("root_floor", np.full(1, ROOT_FLOOR, np.float32))
+    size = build.node("Add", build.node("Max", values, negative), floor)
+    found: str = build.node("Div", values, build.node("Sqrt", size))
+    return found
 
 
 def _kept(
     build: Builder, weights: EncoderWeights, state: str
 ) -> tuple[str, list[str], list[str], str]:
     """Count, sums, sums of squares and maxima, as the state's last columns hold them."""
-    width, each = weights.n_outputs, n_parts(wide=weights.wide_sums)
-    at = weights.state_width - weights.pools_width
-    count = build.columns(state, at, at + 1)
-    starts = range(at + 1, weights.state_width, width)
-    parts = [build.columns(state, start, start + width) for start in starts]
+    each = n_parts(wide=weights.wide_sums)
+    count, *parts = _columns(build, weights, state)
     return count, parts[:each], parts[each : 2 * each], parts[-1]
+
+
+def _columns(build: Builder, weights: EncoderWeights, state: str) -> list[str]:
+    """The state's last columns: a count, and as wide as the outputs all that follows it."""
+    width, at = weights.n_outputs, weights.state_width - weights.pools_width
+    bounds = [(at, at + 1)]
+    bounds += [(start, start + width) for start in range(at + 1, weights.state_width, width)]
+    return [build.columns(state, start, stop) for start, stop in bounds]
 
 
 def _running_maximum(build: Builder, count: str | None, maxima: str | None, outputs: str) -> str:

@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeep_trainer.graph.patch_weights import PatchWeights
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GruLayer:
@@ -145,21 +147,40 @@ class FrequencyWeights:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Scaling:
+    """What makes every value of an embedding count alike, and every embedding as long as any other.
+
+    ``(x - mean) / deviation``, divided by its own length.
+
+    Attributes:
+        mean: ``(dim,)``, over the training data.
+        deviation: ``(dim,)``, likewise, and above 0.
+    """
+
+    mean: NDArray[np.float32]
+    deviation: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EncoderWeights:
     """Everything the graph is written from.
 
     Attributes:
-        layers: over time, first to last; may be empty behind a frequency encoder.
+        layers: over time, first to last; may be empty behind a frequency encoder, and are behind patches.
         readout: the final states through ``projection``, or running statistics of all layers' outputs.
         unit_means: ``(n_outputs,)``, each output's mean over the training data; pooled only. Deviations
             are summed from it, so that the variance is not a difference of large numbers.
         projection: final only; without layers over time the last frame's code is the embedding.
         backward_layers: a second stack, from the last frame to the first; or none.
         frequency: what each frame goes through first.
+        patches: what is looked at instead of frames; pooled only.
         whole: the graph takes whole segments only, because the front-end must see them whole.
         wide_sums: pooled sums are exact and take two values of the state each, see ``sums``.
         followed: pooled means and deviations are followed step by step instead, see ``moments``; without
             unit means.
+        roughness: where followed, also how much an output changes from step to step, as a share of its deviation.
+        rooted: of mean, deviation and maximum the signed roots are the embedding.
+        scaling: of a pooled embedding, at the very end; or none.
     """
 
     layers: Sequence[RecurrentLayer]
@@ -168,9 +189,13 @@ class EncoderWeights:
     projection: Projection | None = None
     backward_layers: Sequence[RecurrentLayer] = ()
     frequency: FrequencyWeights | None = None
+    patches: PatchWeights | None = None
     whole: bool = False
     wide_sums: bool = False
     followed: bool = False
+    roughness: bool = False
+    rooted: bool = False
+    scaling: Scaling | None = None
 
     @property
     def incremental(self) -> bool:
@@ -180,6 +205,8 @@ class EncoderWeights:
     @property
     def n_outputs(self) -> int:
         """Values per frame that a pooled readout looks at."""
+        if self.patches is not None:
+            return self.patches.n_outputs
         if not self.layers:
             assert self.frequency is not None
             return self.frequency.n_outputs
@@ -189,23 +216,25 @@ class EncoderWeights:
     def dim(self) -> int:
         """Length of an embedding."""
         if self.readout == "pooled":
-            return 3 * self.n_outputs
+            return (4 if self.roughness else 3) * self.n_outputs
         return self.n_outputs if self.projection is None else int(self.projection.weight.shape[1])
 
     @property
     def pools_width(self) -> int:
-        """A count, and per output two sums and a maximum."""
-        return (5 if self.wide_sums else 3) * self.n_outputs + 1
+        """A count, and per output two sums, a maximum, and for roughness the mean change and the output before."""
+        return (5 if self.wide_sums or self.roughness else 3) * self.n_outputs + 1
 
     @property
     def state_width(self) -> int:
-        """Recurrent states, and the pools of a pooled readout; 0 if not incremental.
+        """Recurrent states or the frames before, and the pools of a pooled readout; 0 if not incremental.
 
         Without layers over time ``final`` carries the last code: a state has at least one value.
         """
         if not self.incremental:
             return 0
         recurrent = sum(layer.state_width for layer in self.layers)
+        if self.patches is not None:
+            recurrent = self.patches.state_width
         if self.readout == "pooled":
             return recurrent + self.pools_width
         return recurrent or self.n_outputs

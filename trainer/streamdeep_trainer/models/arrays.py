@@ -9,44 +9,56 @@ from numpy.typing import NDArray
 from torch import nn
 
 from streamdeep_trainer.graph import (
+    DictionaryWeights,
     EncoderWeights,
     FrequencyWeights,
     GruLayer,
     LstmLayer,
     MinimalLayer,
+    PatchWeights,
     Projection,
     RecurrentLayer,
 )
 from streamdeep_trainer.models.cells import MinimalGru, ResetBeforeGru
 from streamdeep_trainer.models.encoder import Encoder, FrequencyEncoder
+from streamdeep_trainer.models.patches import PatchDictionary, PatchEncoder
 
 
 def encoder_weights(
-    encoder: Encoder, unit_means: NDArray[np.float32], *, whole: bool = False
+    encoder: Encoder, unit_means: NDArray[np.float32] | None, *, whole: bool = False
 ) -> EncoderWeights:
     """Everything that the graph of an encoder needs.
 
     Args:
         encoder: of any network.
         unit_means: ``(encoder.shape.n_outputs,)`` float32, the means over the training data of what
-            ``encoder.outputs`` gives; used for a pooled readout.
+            ``encoder.outputs`` gives; only where :func:`needs_unit_means`.
         whole: the graph is to see whole segments only, because the front-end does.
     """
-    pooled = encoder.shape.readout == "pooled"
-    followed = pooled and bool(encoder.shape.units) and encoder.shape.cell == "minimal"
+    pooled, needed = encoder.shape.readout == "pooled", needs_unit_means(encoder)
     return EncoderWeights(
         layers=_layers(encoder.layers),
         readout=encoder.shape.readout,
-        unit_means=unit_means if pooled and not followed else None,
+        unit_means=unit_means if needed else None,
         projection=_projection(encoder.projection),
         whole=whole,
         backward_layers=_layers(encoder.backward_layers),
         frequency=None if encoder.frequency is None else _frequency(encoder.frequency),
-        # Codes stand still in silence, exactly, and so do cells that look at their input alone; other
-        # recurrent outputs hardly ever do, and narrow sums will do.
-        wide_sums=pooled and not encoder.shape.units,
-        followed=followed,
+        patches=None if encoder.patches is None else _patches(encoder.patches),
+        # Codes stand still in silence, exactly, and so do patches and cells that look at their input alone;
+        # other recurrent outputs hardly ever do, and narrow sums will do.
+        wide_sums=needed and not encoder.shape.units,
+        followed=pooled and not needed,
+        roughness=encoder.shape.roughness,
+        rooted=encoder.shape.rooted,
     )
+
+
+def needs_unit_means(encoder: Encoder) -> bool:
+    """Whether a pooled readout sums deviations from unit means; the others follow their own mean."""
+    shape = encoder.shape
+    followed = shape.patches is not None or (bool(shape.units) and shape.cell == "minimal")
+    return shape.readout == "pooled" and not followed
 
 
 def _frequency(encoder: FrequencyEncoder) -> FrequencyWeights:
@@ -55,6 +67,29 @@ def _frequency(encoder: FrequencyEncoder) -> FrequencyWeights:
         layers=_layers(encoder.layers),
         backward_layers=_layers(encoder.backward_layers),
         projection=_projection(encoder.projection),
+    )
+
+
+def _patches(encoder: PatchEncoder) -> PatchWeights:
+    return PatchWeights(
+        encoder.shape.each[0].n_features,
+        [_dictionary(dictionary) for dictionary in encoder.each],
+        encoder.shape.rectify,
+    )
+
+
+def _dictionary(dictionary: PatchDictionary) -> DictionaryWeights:
+    shape, parts = dictionary.shape, (dictionary.mean, dictionary.whitening, dictionary.atoms)
+    mean, whitening, atoms = (values.double().numpy() for values in parts)
+    whole = whitening @ atoms.T
+    # Two products are fewer multiplications than one where patches are large.
+    chain = [whole] if whole.size <= whitening.size + atoms.size else [whitening, atoms.T]
+    return DictionaryWeights(
+        n_frames=shape.frames,
+        block=shape.block,
+        indices=shape.indices()[:, :: shape.block] // shape.block,
+        matrices=[matrix.astype(np.float32) for matrix in chain],
+        bias=(-mean @ whole).astype(np.float32),
     )
 
 

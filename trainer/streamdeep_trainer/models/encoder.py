@@ -1,7 +1,7 @@
 """Frames to one embedding per row: the part of every network that is exported.
 
-Frames may first go through a frequency encoder, frame by frame; then through recurrent layers over time,
-which f-rae has none of; then the readout makes an embedding of the final states or of all outputs. What
+Frames may first go through a frequency encoder, frame by frame, or be looked at in patches; then through
+recurrent layers over time, which f-rae and dictionaries have none of; then the readout makes an embedding of the final states or of all outputs. What
 runs forwards only is causal and carries its state live. Not here: decoding, and the exported graph
 (``graph``), which follows this module piece by piece.
 """
@@ -13,7 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from streamdeep_trainer.models.cells import Cell
-from streamdeep_trainer.models.rows import drop_steps, last_steps, pooled
+from streamdeep_trainer.models.patches import PatchEncoder, PatchesShape
+from streamdeep_trainer.models.rows import (
+    drop_steps,
+    last_steps,
+    pooled,
+    roughness,
+    signed_root,
+)
 from streamdeep_trainer.models.stack import DropoutPlacement, StackShape, make_layers, run_stack
 from streamdeep_trainer.models.windows import Windows
 
@@ -65,7 +72,7 @@ class EncoderShape:
 
     Attributes:
         n_features: width of a frame.
-        units: of each layer over time; empty only behind a frequency encoder.
+        units: of each layer over time; empty only behind a frequency encoder, or patches, which have none.
         cell: see :mod:`streamdeep_trainer.models.cells`.
         bidirectional: a second stack runs backwards; such an encoder needs the segment's end.
         readout: ``final`` is ``tanh`` of a linear map of the final states (without layers over time the last
@@ -75,6 +82,12 @@ class EncoderShape:
         dropout_placement: between the layers, or around each as auDeep has it.
         noise: probability with which a whole step is set to zero while training (auDeep's encoder noise).
         frequency: what each frame goes through first.
+        patches: what is looked at instead of frames, and pooled.
+        roughness: of patches, how much outputs change from step to step, as a share of their deviation, is
+            pooled too.
+        rooted: of mean, deviation and maximum the signed roots are the embedding.
+        scaled: when it is exported, the embedding is scaled by what the training data's are; not here, where
+            these are not known.
     """
 
     n_features: int
@@ -87,9 +100,16 @@ class EncoderShape:
     dropout_placement: DropoutPlacement = "between"
     noise: float = 0.0
     frequency: FrequencyShape | None = None
+    patches: PatchesShape | None = None
+    roughness: bool = False
+    rooted: bool = False
+    scaled: bool = False
 
     def __post_init__(self) -> None:
-        if not self.units and (self.frequency is None or self.frequency.code is None):
+        if self.patches is not None:
+            assert not self.units, "patches are pooled as they are"
+            assert self.readout == "pooled", "patches are pooled as they are"
+        elif not self.units and (self.frequency is None or self.frequency.code is None):
             raise ValueError(
                 "an encoder without layers over time needs a frequency encoder with a code"
             )
@@ -101,8 +121,9 @@ class EncoderShape:
     @property
     def stack(self) -> StackShape:
         """Its layers over time."""
+        front = self.frequency or self.patches
         return StackShape(
-            n_inputs=self.n_features if self.frequency is None else self.frequency.n_outputs,
+            n_inputs=self.n_features if front is None else front.n_outputs,
             units=self.units,
             cell=self.cell,
             bidirectional=self.bidirectional,
@@ -119,7 +140,7 @@ class EncoderShape:
     def embedding_dim(self) -> int:
         """Length of the embedding."""
         if self.readout == "pooled":
-            return 3 * self.n_outputs
+            return (4 if self.roughness else 3) * self.n_outputs
         return self.dim if self.units else self.n_outputs
 
 
@@ -162,6 +183,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.shape = shape
         self.frequency = None if shape.frequency is None else FrequencyEncoder(shape.frequency)
+        self.patches = None if shape.patches is None else PatchEncoder(shape.patches)
         self.layers = make_layers(shape.stack)
         self.backward_layers = make_layers(shape.stack) if shape.bidirectional else None
         self.projection = (
@@ -182,10 +204,12 @@ class Encoder(nn.Module):
             ``(batch, state width)``.
         """
         steps = frames if self.frequency is None else self.frequency(frames)
+        if self.patches is not None:
+            steps = self.patches(steps)
         return self.run_steps(steps, lengths)
 
     def run_steps(self, steps: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """As :meth:`run`, from what comes out of the frequency encoder."""
+        """As :meth:`run`, from what comes out of the frequency encoder or the patches."""
         if self.training and self.shape.noise > 0.0:
             steps = drop_steps(steps, self.shape.noise)
         if not self.shape.units:
@@ -208,7 +232,12 @@ class Encoder(nn.Module):
     def read(self, outputs: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
         """The embedding ``(batch, dim)`` of what :meth:`run` returns."""
         if self.shape.readout == "pooled":
-            return pooled(outputs, lengths)
+            statistics = pooled(outputs, lengths)
+            embedding = signed_root(statistics) if self.shape.rooted else statistics
+            if not self.shape.roughness:
+                return embedding
+            deviation = statistics.chunk(3, dim=1)[1]
+            return torch.cat((embedding, roughness(outputs, lengths, deviation)), dim=1)
         return states if self.projection is None else torch.tanh(self.projection(states))
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:

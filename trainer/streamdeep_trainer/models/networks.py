@@ -2,18 +2,21 @@
 
 from streamdeep_trainer.models.audeep_exact import ExactAutoencoder, ExactShape
 from streamdeep_trainer.models.autoencoder import Autoencoder, Shape
+from streamdeep_trainer.models.dictionary import Dictionary, DictionaryShape
 from streamdeep_trainer.models.frequency import FrequencyAutoencoder, FrequencyAutoencoderShape
 from streamdeep_trainer.models.frequency_time import FrequencyTimeAutoencoder, FrequencyTimeShape
 
-AnyShape = Shape | ExactShape | FrequencyAutoencoderShape | FrequencyTimeShape
-Network = Autoencoder | ExactAutoencoder | FrequencyAutoencoder | FrequencyTimeAutoencoder
+AnyShape = Shape | ExactShape | FrequencyAutoencoderShape | FrequencyTimeShape | DictionaryShape
+Network = (
+    Autoencoder | ExactAutoencoder | FrequencyAutoencoder | FrequencyTimeAutoencoder | Dictionary
+)
 
 
 def build_network(shape: AnyShape) -> Network:
     """A fresh network; ``torch.manual_seed`` before decides its weights.
 
-    Every network is called as ``network(frames, lengths) -> (reconstruction, target)`` and has an
-    ``encoder`` to call as ``encoder(frames, lengths) -> embedding``.
+    Every network has an ``encoder`` to call as ``encoder(frames, lengths) -> embedding``, and is called as
+    ``network(frames, lengths) -> (reconstruction, target)``, except for a dictionary, which has nothing else.
     """
     match shape:
         case Shape():
@@ -24,3 +27,5 @@ def build_network(shape: AnyShape) -> Network:
             return FrequencyAutoencoder(shape)
         case FrequencyTimeShape():
             return FrequencyTimeAutoencoder(shape)
+        case DictionaryShape():
+            return Dictionary(shape)

@@ -7,7 +7,7 @@ weights.
 import torch
 from torch import Tensor
 
-from streamdeep_trainer.graph import VARIANCE_FLOOR
+from streamdeep_trainer.graph import ROOT_FLOOR, ROUGHNESS_FLOOR, VARIANCE_FLOOR
 
 SILENCE = -1.0
 """What silence is in normalised frames: exactly this, because the normaliser clips at its floor."""
@@ -49,6 +49,31 @@ def pooled(outputs: Tensor, lengths: Tensor) -> Tensor:
     variance = (((outputs - mean[:, None]) * valid) ** 2).sum(1) / n_frames
     maximum = outputs.masked_fill(~valid, -torch.inf).amax(1)
     return torch.cat((mean, torch.sqrt(variance + VARIANCE_FLOOR), maximum), dim=1)
+
+
+def roughness(outputs: Tensor, lengths: Tensor, deviation: Tensor) -> Tensor:
+    """How much outputs change from step to step, as a share of their deviation.
+
+    Args:
+        outputs: ``(batch, time, units)``.
+        lengths: ``(batch,)`` int64, at least 1.
+        deviation: ``(batch, units)``, as :func:`pooled` gives it.
+
+    Returns:
+        ``(batch, units)``; the mean absolute change, to which the first step adds none, over the deviation
+        plus 0.02.
+    """
+    valid = mask(lengths, outputs.shape[1])[:, 1:, None]
+    changes = ((outputs[:, 1:] - outputs[:, :-1]).abs() * valid).sum(1)
+    return changes / lengths[:, None].to(outputs.dtype) / (deviation + ROUGHNESS_FLOOR)
+
+
+def signed_root(values: Tensor) -> Tensor:
+    """``x / sqrt(|x| + 1e-3)``, as in the graph: large values stand out less.
+
+    Power normalisation, after Perronnin, Sánchez and Mensink (ECCV 2010).
+    """
+    return values / torch.sqrt(values.abs() + ROOT_FLOOR)
 
 
 def shifted(steps: Tensor, n_steps: int) -> Tensor:

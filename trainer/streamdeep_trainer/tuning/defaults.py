@@ -4,6 +4,7 @@ from typing import Any
 
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.model_recipe import (
+    DictionaryModel,
     ExactModel,
     FrequencyModel,
     FrequencyTimeModel,
@@ -13,6 +14,7 @@ from streamdeep_trainer.tuning.space import Choices, Measure, Range, Space
 
 _MOST_UNITS = 4096
 _MOST_LAYERS = 8
+_MOST_ATOMS = 8192
 
 
 def default_space(recipe: Recipe, measure: Measure) -> Space:
@@ -21,6 +23,8 @@ def default_space(recipe: Recipe, measure: Measure) -> Space:
     For ``rmse`` there is no ``frame_dropout``: a decoder that sees the frame before reconstructs best by copying it.
     """
     model = recipe.model
+    if isinstance(model, DictionaryModel):
+        return _of_dictionaries(model, measure)
     space: dict[str, Range | Choices] = {
         "fit.learning_rate": Range(low=1e-4, high=1e-2, log=True),
         "fit.dropout": Range(low=0.0, high=0.5),
@@ -43,6 +47,27 @@ def default_space(recipe: Recipe, measure: Measure) -> Space:
     if isinstance(model, FrequencyTimeModel):
         space["model.frequency_units"] = _stacks(model.frequency_units)
         space["model.readout"] = Choices(choices=("pooled", "final"))
+    return space
+
+
+def _of_dictionaries(model: DictionaryModel, measure: Measure) -> Space:
+    """Half, as and twice as many atoms; what is made of their responses cannot be told by the loss."""
+    tables = [one.model_dump(exclude_none=True) for one in model.dictionaries]
+    sizes = [
+        [
+            table | {"atoms": min(_MOST_ATOMS, max(1, table["atoms"] * halves // 2))}
+            for table in tables
+        ]
+        for halves in (1, 2, 4)
+    ]
+    space: dict[str, Range | Choices] = {
+        "fit.gain_db": Range(low=0.0, high=20.0),
+        "model.dictionaries": Choices(choices=tuple(sizes)),
+    }
+    if measure == "accuracy":
+        space["model.rectify"] = Choices(choices=("none", "positive", "both"))
+        space["model.roughness"] = Choices(choices=(True, False))
+        space["model.rooted"] = Choices(choices=(True, False))
     return space
 
 

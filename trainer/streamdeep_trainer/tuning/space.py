@@ -36,6 +36,7 @@ _YARDSTICK = (
     *("frontend", "segment", "fit.validation_fraction", "fit.precision"),
     *("model.kind", "model.feed", "model.own_probability", "model.frequency_own_probability"),
     *("model.mask_silence", "model.bidirectional_decoder"),
+    "model.patches",
     *("model.window_bands", "model.window_overlap", "model.window_remainder"),
 )
 _FRAMING = ("frontend", "segment")

@@ -1,0 +1,6 @@
+"""Learning without gradients: dictionaries of patches of frames, by k-means.
+
+``patches``   what is learnt from: patches drawn from crops of the clips
+``kmeans``    whitening, and a pass of spherical k-means
+``learning``  a run, from its untrained dictionaries to its last pass: start here
+"""
