@@ -74,7 +74,11 @@ class Connection:
             raise
 
     def states(self) -> list[ConnectionState]:
-        """How each connection is, in the order of the addresses."""
+        """How each connection is now, in the order of the addresses; once closed, how it was. From the reader's thread."""
+        # Messages and news of the connection come over two sockets: who has just had a message must not
+        # read that the connection is down.
+        for link in self._links:
+            link.catch_up(time.monotonic_ns())
         return [link.state() for link in self._links]
 
     @property

@@ -134,7 +134,7 @@ class Hub:
             self._keep_house(now_ns)
 
     def statistics(self) -> HubStatistics:
-        """The counts so far; cheap enough for once a second."""
+        """The counts so far; cheap enough for once a second, and from any thread."""
         return HubStatistics(
             connections=[link.state() for link in self._links],
             received=self._received,

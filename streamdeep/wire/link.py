@@ -9,7 +9,6 @@ peer now by its configured name and now by its address. Not here: what its event
 (:mod:`streamdeep.wire.reception`).
 """
 
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -99,11 +98,7 @@ class Link:
             return None
 
     def state(self) -> ConnectionState:
-        """How the connection is now; after :meth:`close`, how it was."""
-        # Messages and news of the connection come over two sockets: who has just had a message must not
-        # read that the connection is down.
-        if not self.monitor.closed:
-            self._catch_up(time.monotonic_ns())
+        """How the connection was when it was last looked after, or :meth:`catch_up` was called; from any thread."""
         return ConnectionState(
             self._endpoint, not self._trouble, self._trouble, renewals=self._renewals
         )
@@ -114,7 +109,7 @@ class Link:
         Returns:
             Whether it is down and wants to be looked after again within a second.
         """
-        self._catch_up(now_ns)
+        self.catch_up(now_ns)
         if self._renew_at_ns is None:
             return False
         if now_ns >= self._renew_at_ns:
@@ -124,15 +119,16 @@ class Link:
             self._renewals += 1
         return True
 
+    def catch_up(self, now_ns: int) -> None:
+        """Note what happened to the connection until now; nothing once it is closed."""
+        while not self.monitor.closed and self.monitor.poll(0):
+            self._note(now_ns)
+
     def close(self) -> None:
         """Close the socket; what is queued is lost."""
         self.socket.disable_monitor()
         self.monitor.close(0)
         self.socket.close(0)
-
-    def _catch_up(self, now_ns: int) -> None:
-        while self.monitor.poll(0):
-            self._note(now_ns)
 
     def _note(self, now_ns: int) -> None:
         told = parse_monitor_message(self.monitor.recv_multipart())
