@@ -189,7 +189,6 @@ class Stream:
             model=self._model.short_digest,
             captured_monotonic_ns=captured_ns,
             stages_ns={"capture": max(0, taken_ns - captured_ns), **stages_ns},
-            novelty=embedding.novelty,
             handed_over_monotonic_ns=handed_over_ns,
         )
 

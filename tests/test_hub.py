@@ -332,6 +332,16 @@ def test_an_engine_reached_over_two_paths_arrives_once():
         assert far.statistics().forwarded == 20
 
 
+def test_asking_for_the_counts_leaves_news_of_connections_to_the_hubs_own_loop():
+    """Two threads that read one monitor's news would wait for each other's."""
+    with Publisher(ANY) as publisher, Hub([publisher.endpoint], ANY) as hub:
+        assert hub._links[0].monitor.poll(10_000)
+        for _ in range(2):
+            assert not hub.statistics().connections[0].up
+        hub.turn(0.0)
+        assert hub.statistics().connections[0].up
+
+
 def test_two_engines_with_one_stream_name_are_said_and_kept_apart_by_session():
     with (
         Publisher(ANY) as one,

@@ -128,6 +128,26 @@ def test_shapes_that_contradict_the_contract_are_refused(tmp_path):
         load(with_metadata(longer), tmp_path)
 
 
+def test_older_statistics_are_read_as_one_centre_whose_rates_nobody_knows(tmp_path):
+    kept = {}
+
+    def older(found):
+        now = found["statistics"]
+        kept.update(now)
+        del now["centres"], now["mean_square"]
+        axes, dim = now["axes"]["shape"]
+        variances = Floats.of(np.full(axes, 2.0)).model_dump()
+        now.update(variances=variances, residual_variance=0.5)
+        kept["mean_square"] = 2.0 * axes + 0.5 * (dim - axes)
+
+    found = load(with_metadata(older), tmp_path).contract.statistics
+    assert not found.centres.array().any()
+    assert found.centres.shape == (1, kept["axes"]["shape"][0])
+    assert found.mean_square == kept["mean_square"]
+    assert found.mean.base64 == kept["mean"]["base64"]
+    assert found.novelty_quantiles == found.novelty_probabilities == ()
+
+
 @pytest.mark.parametrize(
     ("key", "value", "complaint"),
     [

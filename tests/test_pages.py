@@ -2,6 +2,7 @@
 
 import io
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from PIL import Image
 
 from streamdeep.errors import ConfigurationError
 from streamdeep.pages.colours import alpha_palette, heat_palette
-from streamdeep.pages.document import refuse_unwritable, table, write_page
+from streamdeep.pages.document import table, write_page
 from streamdeep.pages.plane import BY_DATA, BY_MODEL, plane
 from streamdeep.pages.png import png
 from streamdeep.pages.scatter import DRAWN_MOST, draw
 from streamdeep.pages.timeline import LEFT, RIGHT, WIDTH, TimeAxis, bars, clock, lines
+from streamdeep.writable import refuse_unwritable
 
 
 @given(height=st.integers(1, 40), width=st.integers(1, 300), seed=st.integers(0, 9))
@@ -118,9 +120,12 @@ def test_what_stands_in_a_table_is_text():
 
 
 def test_a_page_that_cannot_be_written_is_one_line_before_and_after_the_work(tmp_path):
-    for path, said in ((tmp_path / "no" / "p.html", "no folder"), (tmp_path, "is a folder")):
-        with pytest.raises(ConfigurationError, match=said):
-            refuse_unwritable(path)
-    with pytest.raises(ConfigurationError, match="cannot write"):
-        write_page(tmp_path, "text")
+    for path in (tmp_path, Path(__file__) / "p.html"):
+        with pytest.raises(ConfigurationError, match=r"cannot write .*; choose another --out"):
+            refuse_unwritable(path, "--out")
+        with pytest.raises(ConfigurationError, match="cannot write"):
+            write_page(path, "text")
+    refuse_unwritable(tmp_path / "new" / "p.html", "--out")
     assert list(tmp_path.iterdir()) == []
+    write_page(tmp_path / "new" / "p.html", "text")
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["p.html"]

@@ -238,8 +238,9 @@ def test_things_are_chosen_evenly_and_never_too_many(n, most):
         (["."], "is no recording", 66),
         (["text.wav"], "text.wav", 66),
         (["short.wav"], "less sound than one frame", 66),
-        (["sound.wav", "--out", "no/such/r.html"], "no folder", 78),
-        (["sound.wav", "--out", "."], "is a folder", 78),
+        (["sound.wav", "--out", "text.wav/r.html"], "cannot write", 78),
+        (["sound.wav", "--out", "r.txt"], "must end in .html", 78),
+        (["sound.wav", "--out", "folder.html"], "is a folder", 78),
         (["sound.wav", "--hop-s", "0.123"], "no whole number", 78),
         (["sound.wav", "--head", "other.onnx"], "trained for the encoder", 65),
         (["sound.wav", "--config", "bad.toml"], "unknown key", 78),
@@ -250,6 +251,7 @@ def test_what_cannot_be_shown_is_one_line(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.wav").write_text("no sound")
+    (tmp_path / "folder.html").mkdir()
     (tmp_path / "bad.toml").write_text("[decision]\nfoo = 1\n")
     soundfile.write(tmp_path / "short.wav", noise(100), RATE_HZ)
     write_linear_head(tmp_path / "other.onnx", np.eye(63)[:2], np.zeros(2), ("a", "b"), bytes(32))
@@ -258,7 +260,7 @@ def test_what_cannot_be_shown_is_one_line(
     assert (found, out) == (code, "")
     assert said in err
     assert len(err.strip().splitlines()) == 1
-    assert not list(tmp_path.glob("*.html"))
+    assert [path.name for path in tmp_path.glob("*.html")] == ["folder.html"]
 
 
 def test_without_out_the_page_is_called_after_the_recording(

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from streamdeep.cli.options import HopSeconds, ModelFile
 from streamdeep.errors import ConfigurationError
-from streamdeep.pages.document import refuse_unwritable, write_page
+from streamdeep.pages.document import write_page
+from streamdeep.writable import refuse_unwritable
 
 if TYPE_CHECKING:
     from streamdeep.bench.plan import Plan
@@ -54,7 +55,7 @@ def bench(
     Example: streamdeep bench --streams 1,10,100 --seconds 30 --json
     """
     if html is not None:
-        refuse_unwritable(html)
+        refuse_unwritable(html, "--html")
     counts = _counts(streams)
     from streamdeep.bench.measure import measure
 

@@ -12,7 +12,7 @@ from rich.progress import track
 
 from streamdeep.audio.selection import EVERY_CHANNEL, Selection, parse_selection
 from streamdeep.cli.completion import gains
-from streamdeep.cli.embed_table import SUFFIXES, Table, refuse_unwritable, write_table
+from streamdeep.cli.embed_table import SUFFIXES, Table, write_table
 from streamdeep.cli.options import HopSeconds, ModelFile
 from streamdeep.cli.sound_files import embeddings_of, sound_files
 from streamdeep.config import hop_frames_from_seconds
@@ -22,6 +22,7 @@ from streamdeep.frontend.gain import GainDb, parse_gain
 from streamdeep.providers import ProviderName
 from streamdeep.records import Embedding
 from streamdeep.tables import require_pyarrow
+from streamdeep.writable import refuse_unwritable
 
 
 def register(app: typer.Typer) -> None:

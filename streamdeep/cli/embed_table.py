@@ -34,22 +34,6 @@ class Table:
     novelty: NDArray[np.float64]
 
 
-def refuse_unwritable(path: Path, option: str) -> None:
-    """Before hours of work, not after them.
-
-    Raises:
-        ConfigurationError: the file cannot be written; its folder is made.
-    """
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(0, "it is a folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot write {path}: {error.strerror or error}; choose another {option}"
-        ) from error
-
-
 def write_table(path: Path, table: Table) -> None:
     """Write a table in the format its name asks for; an old file stays whole until the new one is."""
     draft = path.with_name(f".{path.name}.part{path.suffix}")

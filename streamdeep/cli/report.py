@@ -11,7 +11,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from streamdeep.cli.classify_settings import settings_from
 from streamdeep.cli.options import HeadFile, HopSeconds, ModelFile
-from streamdeep.pages.document import refuse_unwritable, write_page
+from streamdeep.errors import ConfigurationError
+from streamdeep.pages.document import write_page
+from streamdeep.writable import refuse_unwritable
 
 if TYPE_CHECKING:
     from streamdeep.encoder.model import Model
@@ -60,7 +62,9 @@ def report(
 
     path = find_recording(recording) if recording.is_dir() else recording
     target = out or Path(f"{path.name if path.is_dir() else path.stem}.html")
-    refuse_unwritable(target)
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise ConfigurationError(f"--out {target} must end in .html")
+    refuse_unwritable(target, "--out")
     settings = settings_from(config, {"head": head}, {}, ())
     loaded = load_model(model)
     labels = _head(settings.head, loaded)

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,6 +14,7 @@ from streamdeep.cli.stopping import Stopping
 from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep.heads.settings import UNKNOWN
 from streamdeep.wire.security import DEFAULT_ENDPOINT
+from streamdeep.writable import refuse_unwritable
 
 if TYPE_CHECKING:
     from streamdeep.cli.teach_live import LiveTeaching
@@ -160,9 +160,7 @@ def _begin(
         raise ConfigurationError(
             f"{target} is there already; go on with it by --head {target}, or choose another --out"
         )
-    place = next(parent for parent in target.absolute().parents if parent.exists())
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        raise ConfigurationError(f"cannot write {target}: {place} is no folder to write to")
+    refuse_unwritable(target, "--out")
     return target, examples, known
 
 

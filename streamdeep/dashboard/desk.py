@@ -22,6 +22,7 @@ from streamdeep.teaching.headfile import load_taught, save_head
 from streamdeep.teaching.learner import Learnt, learn
 from streamdeep.teaching.teacher import Teacher
 from streamdeep.wire.kinds import EmbeddingMessage, Message, ModelMessage
+from streamdeep.writable import refuse_unwritable
 
 HOLD_MOST_S: Final = 60.0
 _ORDER_LETTERS_MOST: Final = 1024
@@ -57,7 +58,7 @@ class Desk:
         head: the head as it was last saved, or found; None if there is none yet.
 
     Raises:
-        ConfigurationError: there is a head without examples, or no folder to save in.
+        ConfigurationError: there is a head without examples, or nothing can be saved there.
         ModelError: there is something else.
     """
 
@@ -71,8 +72,7 @@ class Desk:
                 raise ConfigurationError(
                     f"--teach {path}: this head carries no examples to go on with; give a new file's name"
                 )
-        elif not path.parent.is_dir():
-            raise ConfigurationError(f"--teach {path}: there is no folder {path.parent}")
+        refuse_unwritable(path, "--teach")
         self._teacher = Teacher(examples)
         self._learning = ThreadPoolExecutor(1, thread_name_prefix="learning")
         self._future: Future[Learnt] | None = None

@@ -81,6 +81,17 @@ class LevelContract(Strict):
     dbfs_quantiles: tuple[float, float, float, float, float]
 
 
+class _OneMean(Strict):
+    """The statistics of older files: variances along the axes, and the mean one along all other directions."""
+
+    mean: Floats
+    axes: Floats
+    variances: Floats
+    residual_variance: float
+    novelty_probabilities: tuple[float, ...]
+    novelty_quantiles: tuple[float, ...]
+
+
 class StatisticsContract(Strict):
     """Where the training embeddings lie.
 
@@ -100,6 +111,24 @@ class StatisticsContract(Strict):
     mean_square: float = Field(gt=0.0, allow_inf_nan=False)
     novelty_probabilities: tuple[float, ...] = Field(max_length=64)
     novelty_quantiles: tuple[float, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_mean(cls, found: Any) -> Any:
+        """Files from before there were centres: their mean is the only one, and their quantiles were of another score."""
+        if not isinstance(found, dict) or "centres" in found or "variances" not in found:
+            return found
+        old = _OneMean.model_validate(found)
+        n_axes, dim = (*old.axes.shape, 0, 0)[:2]
+        outside = (dim - n_axes) * old.residual_variance
+        return {
+            "mean": old.mean,
+            "axes": old.axes,
+            "centres": Floats.of(np.zeros((1, n_axes))),
+            "mean_square": float(old.variances.array().sum()) + outside,
+            "novelty_probabilities": (),
+            "novelty_quantiles": (),
+        }
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

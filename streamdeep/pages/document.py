@@ -66,32 +66,20 @@ def document(title: str, parts: Iterable[str], *, broad: bool = False) -> str:
 
 
 def write_page(path: Path, text: str) -> None:
-    """Write a page; an old file stays whole until the new one is.
+    """Write a page, and the folders that it lacks; an old file stays whole until the new one is.
 
     Raises:
         ConfigurationError: the file cannot be written.
     """
     draft = path.with_name(f".{path.name}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(text, encoding="utf-8")
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        if draft.is_file():
+            draft.unlink()
         raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
-
-
-def refuse_unwritable(path: Path) -> None:
-    """Before the work, not after it.
-
-    Raises:
-        ConfigurationError: there is no folder to write the file into, or it is a folder itself.
-    """
-    if not path.absolute().parent.is_dir():
-        raise ConfigurationError(
-            f"there is no folder {path.absolute().parent} to write {path.name} into"
-        )
-    if path.is_dir():
-        raise ConfigurationError(f"{path} is a folder; name a file")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,6 +1,7 @@
 """A stream at a rate of its own, or with a gain: a ring for the source, a resampler, and a ring on the shelf.
 
-The resampler, which passes through what has the model's rate, runs when a frame may be complete, not at every block; how its input is cut changes nothing.
+The resampler, which passes through what has the model's rate, runs when a frame may be complete, not at every block;
+how its input is cut changes nothing.
 """
 
 import time

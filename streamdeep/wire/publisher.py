@@ -151,7 +151,6 @@ class Publisher:
         model: bytes,
         captured_monotonic_ns: int,
         stages_ns: Mapping[str, int],
-        novelty: float | None = None,
         handed_over_monotonic_ns: int | None = None,
     ) -> None:
         """Send one embedding, under ``early/`` if it carries ``Flag.EARLY``.
@@ -163,7 +162,6 @@ class Publisher:
             captured_monotonic_ns: when its last sample was captured; 0 if unknown.
             stages_ns: time spent in ``capture resample frontend encoder``, as far as known;
                 ``publish`` is measured here.
-            novelty: how unusual it is, if the model can tell.
             handed_over_monotonic_ns: when the pipeline was done with it; now, if not given.
 
         Raises:
@@ -195,7 +193,7 @@ class Publisher:
                 level_dbfs=float(embedding.level_dbfs),
                 peak_dbfs=float(embedding.peak_dbfs),
                 vector=vector,
-                novelty=novelty,
+                novelty=embedding.novelty,
                 gain_db=float(embedding.gain_db),
             )
         )
