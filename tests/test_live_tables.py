@@ -90,10 +90,11 @@ def test_flags_and_novelty_are_kept():
             publisher.wait(0.1)
             publisher.service()
         embedding = Embedding(
-            np.ones(4, np.float32), 2, 5, 10, 8000, -20.0, -3.0, flags=Flag.CLIPPED | Flag.PARTIAL
-        )
+            np.ones(4, np.float32), 2, 5, 10, 8000, -20.0, -3.0,
+            flags=Flag.CLIPPED | Flag.PARTIAL, novelty=0.5,
+        )  # fmt: skip
         publisher.publish_embedding(
-            "a", embedding, model=bytes(8), captured_monotonic_ns=0, stages_ns={}, novelty=0.5
+            "a", embedding, model=bytes(8), captured_monotonic_ns=0, stages_ns={}
         )
         (row,) = arrow_table(collect(subscriber, 1)).to_pylist()
     assert (row["epoch"], row["flags"], row["novelty"], row["model"]) == (2, 9, 0.5, "00" * 8)
