@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from streamdeep.errors import ConfigurationError
+from streamdeep_trainer.building import untrained_network
 from streamdeep_trainer.checkpoint import (
     Checkpoint,
     load_checkpoint,
     save_checkpoint,
-    untrained_network,
     weights_of,
 )
 from streamdeep_trainer.clustering.learning import learn
@@ -33,22 +33,22 @@ from streamdeep_trainer.spectrograms import Spectrograms
 def fit(
     recipe: Recipe, spectrograms: Spectrograms, *, run: Path, resume: bool = False
 ) -> Checkpoint:
-    """Train an autoencoder, or learn a dictionary.
+    """Train an encoder, or learn a dictionary.
 
     Args:
         recipe: what to do.
         spectrograms: of all clips it may see; a part is held out to measure the loss on.
         run: folder of the run, which holds no training yet unless ``resume``; the checkpoint in it is
             rewritten after each epoch, and is usable at any time.
-        resume: go on from the checkpoint; front-end, segment, model and fit must be those
-            it was begun with, except for the number of epochs.
+        resume: go on from the checkpoint; front-end, segment, model, objective, augmentation and fit must be
+            those it was begun with, except for the number of epochs.
 
     Returns:
         The last checkpoint; what came of the run is :meth:`Checkpoint.chosen`.
 
     Raises:
         ConfigurationError: the checkpoint was begun with another recipe, holds epochs and is not to be
-            resumed, or this machine does not have the devices.
+            resumed, there are too few clips for a batch, or this machine does not have the devices.
         SourceError: the checkpoint was begun with other clips.
         StreamdeepError: one of several processes failed.
     """
@@ -62,6 +62,11 @@ def fit(
         raise ConfigurationError(
             f"[fit] devices = {recipe.fit.devices}, and there are batches of {smallest_batch} clips; "
             "ask for fewer devices or larger batches"
+        )
+    if smallest_batch < recipe.objective.n_views:
+        raise ConfigurationError(
+            f"{recipe.objective.kind} compares clips, and there are batches of one; "
+            "ask for larger batches or give more clips"
         )
     if state.n_epochs >= recipe.fit.epochs:
         return state
@@ -117,6 +122,6 @@ def refuse_overwriting(path: Path) -> None:
 
 def _decisive(recipe: Recipe) -> dict[str, Any]:
     """The parts of a recipe that decide an epoch's weights."""
-    return recipe.model_dump(include={"frontend", "segment", "model", "fit"}) | {
-        "fit": recipe.fit.model_dump(exclude={"epochs", "patience", "tensorboard", "threads"})
-    }
+    return recipe.model_dump(
+        include={"frontend", "segment", "model", "objective", "augment", "fit"}
+    ) | {"fit": recipe.fit.model_dump(exclude={"epochs", "patience", "tensorboard", "threads"})}

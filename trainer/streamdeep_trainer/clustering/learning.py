@@ -91,6 +91,7 @@ def learn(recipe: Recipe, spectrograms: Spectrograms, run: Path) -> None:
             state = state.after_epoch(
                 recipe,
                 weights=weights_of(network),
+                own_weights={},
                 optimiser={},
                 loss_scale={},
                 losses=(_root(squares), _held_out_loss(dictionaries, samples)),

@@ -1,0 +1,136 @@
+"""A recipe's ``[objective]``: what training minimises; one record per kind, told apart by ``kind``.
+
+Only records here, so that reading a recipe does not import torch; what becomes of them is ``objectives``'.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from streamdeep.config import Strict
+from streamdeep_trainer.augment_recipe import MaskRecipe
+
+Weight = Annotated[float, Field(ge=0.0, le=1e6)]
+Width = Annotated[int, Field(ge=1, le=8192)]
+
+
+class ReconstructionObjective(Strict):
+    """The crop from its embedding, by the decoder of ``[model]``.
+
+    Attributes:
+        kind: ``reconstruction``.
+        measure: what the loss is called.
+        n_views: crops of each clip in a batch.
+        masks: what it hides from the encoder, because that is to be told; None: nothing.
+    """
+
+    measure: ClassVar[str] = "RMSE"
+    n_views: ClassVar[int] = 1
+    masks: ClassVar[None] = None
+    kind: Literal["reconstruction"] = "reconstruction"
+
+
+class MaskedObjective(Strict):
+    """What is masked, from what is not, see :mod:`streamdeep_trainer.objectives.masked`.
+
+    Attributes:
+        kind: ``masked``.
+        masks: what is hidden from the encoder, and is to be told.
+    """
+
+    measure: ClassVar[str] = "RMSE"
+    n_views: ClassVar[int] = 1
+    kind: Literal["masked"]
+    masks: MaskRecipe = MaskRecipe()
+
+
+class PredictionObjective(Strict):
+    """Frames that are still to come, see :mod:`streamdeep_trainer.objectives.prediction`.
+
+    Attributes:
+        kind: ``prediction``.
+        ahead_frames: how far each of the frames that are told lies ahead.
+    """
+
+    measure: ClassVar[str] = "RMSE"
+    n_views: ClassVar[int] = 1
+    masks: ClassVar[None] = None
+    kind: Literal["prediction"]
+    ahead_frames: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = Field(
+        default=(3,), min_length=1, max_length=16
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.ahead_frames)) < len(self.ahead_frames):
+            raise ValueError("ahead_frames names a frame twice")
+        return self
+
+
+class ContrastiveObjective(Strict):
+    """Two crops of a clip against all others', see :mod:`streamdeep_trainer.objectives.contrastive`.
+
+    Attributes:
+        kind: ``contrastive``.
+        temperature: similarities are divided by it.
+        hidden: units of the projection's hidden layer.
+        width: of what is compared.
+    """
+
+    measure: ClassVar[str] = "NT-Xent"
+    n_views: ClassVar[int] = 2
+    masks: ClassVar[None] = None
+    kind: Literal["contrastive"]
+    temperature: float = Field(default=0.1, ge=1e-3, le=100.0)
+    hidden: Width = 256
+    width: Width = 128
+
+
+class VicregObjective(Strict):
+    """Two crops of a clip alike, without others, see :mod:`streamdeep_trainer.objectives.vicreg`.
+
+    Attributes:
+        kind: ``vicreg``.
+        invariance: weight of how far the two crops of a clip are apart.
+        variance: weight of how far deviations over the batch stay below 1.
+        covariance: weight of how much values tell of each other.
+        hidden: units of the projection's hidden layer.
+        width: of what is compared.
+    """
+
+    measure: ClassVar[str] = "VICReg"
+    n_views: ClassVar[int] = 2
+    masks: ClassVar[None] = None
+    kind: Literal["vicreg"]
+    invariance: Weight = 25.0
+    variance: Weight = 25.0
+    covariance: Weight = 1.0
+    hidden: Width = 256
+    width: Width = 256
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.invariance and not self.variance and not self.covariance:
+            raise ValueError("the weights of all three terms are 0; nothing would be learnt")
+        return self
+
+
+def _kind(value: Any) -> str:
+    """The kind of a table or record; ``reconstruction`` where a table does not say."""
+    if isinstance(value, dict):
+        return str(value.get("kind", "reconstruction"))
+    return str(getattr(value, "kind", "reconstruction"))
+
+
+ObjectiveRecipe = Annotated[
+    Annotated[ReconstructionObjective, Tag("reconstruction")]
+    | Annotated[MaskedObjective, Tag("masked")]
+    | Annotated[PredictionObjective, Tag("prediction")]
+    | Annotated[ContrastiveObjective, Tag("contrastive")]
+    | Annotated[VicregObjective, Tag("vicreg")],
+    Discriminator(
+        _kind,
+        custom_error_type="unknown_kind",
+        custom_error_message="unknown kind; choose reconstruction, masked, prediction, contrastive or vicreg",
+    ),
+]
