@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,10 @@ from trainer_data import RECIPE, random_spectrograms, tone_spectrograms, with_fi
 from streamdeep import onnxfile
 from streamdeep.config import describe
 from streamdeep.encoder.model import Model
-from streamdeep.errors import ConfigurationError
+from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep_trainer.batches import Batches
 from streamdeep_trainer.building import untrained_network
-from streamdeep_trainer.checkpoint import load_checkpoint, network_from
+from streamdeep_trainer.checkpoint import load_checkpoint, network_from, tensors_of
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.export import export_model
 from streamdeep_trainer.fit import fit
@@ -32,6 +33,13 @@ SOME_MASKS = {"longest_frames": 6, "widest_bands": 4}
 OBJECTIVES = {
     "masked": {"masks": SOME_MASKS},
     "prediction": {"ahead_frames": (1, 3)},
+    "cluster-prediction": {
+        "masks": SOME_MASKS,
+        "clusters": 6,
+        "components": 12,
+        "patches": 200,
+        "passes": 3,
+    },
     "contrastive": {"hidden": 16, "width": 8},
     "vicreg": {"hidden": 16, "width": 8},
 }
@@ -205,6 +213,64 @@ def test_rows_too_short_for_a_prediction_add_nothing():
     assert loss.item() == 0.0
 
 
+def test_clusters_are_told_at_masked_frames_alone():
+    hidden = torch.zeros((3, 12, 20), dtype=torch.bool)
+    hidden[:, 4:6] = True
+    hidden[0, :, 7:9] = True
+    batch = a_batch(hidden)
+    batch.frames[1, 5] = -1.0  # silence
+    objective = an_objective("cluster-prediction")
+    outputs, _ = objective.encoder.run(batch.given, batch.lengths)
+    told = objective.own["telling"](outputs).log_softmax(dim=2)
+    labels, wanted = objective.labels(batch.frames), []
+    for row, step in ((0, 4), (0, 5), (1, 4), (2, 4), (2, 5)):
+        wanted.append(-told[row, step, labels[row, step]].item())
+    assert objective(batch).item() == pytest.approx(np.mean(wanted), rel=1e-5)
+    nothing = batch._replace(hidden=torch.zeros_like(hidden))
+    assert objective(nothing).item() == 0.0
+
+
+def test_a_frames_cluster_is_the_nearest_to_its_patch_and_knows_nothing_of_what_follows():
+    objective, batch = an_objective("cluster-prediction"), a_batch()
+    labels, clusters = objective.labels(batch.frames), objective.clusters
+    patch = batch.frames[0, 3:8].flatten()  # five frames, the newest is the seventh
+    alike = clusters.atoms @ (clusters.whitening.T @ (patch - clusters.mean))
+    assert labels[0, 7] == alike.argmax()
+    changed = batch.frames.clone()
+    changed[:, 8:] = 0.0
+    assert torch.equal(objective.labels(changed)[:, :8], labels[:, :8])
+
+
+def test_clusters_are_learnt_once_and_stay(tones, tmp_path):
+    recipe = recipe_of("cluster-prediction", epochs=2)
+    found = fit(recipe, tones, run=tmp_path)
+    begun = build_objective(recipe, untrained_network(recipe))
+    assert not np.array_equal(found.own_weights["clusters.atoms"], begun.clusters.atoms)
+    one = fit(with_fit(recipe, epochs=1), tones, run=tmp_path / "one")
+    for name in ("mean", "whitening", "atoms"):
+        np.testing.assert_array_equal(
+            one.own_weights[f"clusters.{name}"], found.own_weights[f"clusters.{name}"]
+        )
+    objective = build_objective(recipe, network_from(found))
+    objective.own.load_state_dict(tensors_of(found.own_weights))
+    frames = Batches(tones, recipe, found.levels).held_out(np.arange(10)).frames
+    labels = objective.labels(frames)[:, 5:15]
+    assert len(labels.unique()) > 1  # they tell sounds apart
+    low, high = (
+        labels[:5].flatten().bincount(minlength=6),
+        labels[5:].flatten().bincount(minlength=6),
+    )
+    assert (low * high).sum() < 0.3 * (low.square().sum() * high.square().sum()).sqrt()
+
+
+def test_silence_has_no_clusters(tmp_path):
+    silent = replace(
+        random_spectrograms(), values=np.full_like(random_spectrograms().values, -160.0)
+    )
+    with pytest.raises(SourceError, match="0 of 200 patches are not silent"):
+        fit(recipe_of("cluster-prediction"), silent, run=tmp_path)
+
+
 def test_nt_xent_is_what_it_is_by_hand():
     first = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
     second = torch.tensor([[3.0, 0.0], [1.0, 1.0]])
@@ -320,6 +386,14 @@ DICTIONARY = {"kind": "dictionary", "dictionaries": ({"atoms": 8, "components": 
         (
             {"objective": {"kind": "prediction"}, "model": {"bidirectional_encoder": True}},
             "has not seen what is to come",
+        ),
+        (
+            {"objective": {"kind": "cluster-prediction", "frames": 1}},
+            "components = 64, and patches have 20 values",
+        ),
+        (
+            {"objective": {"kind": "cluster-prediction", "patches": 50}},
+            "100 clusters cannot be learnt from 50 patches",
         ),
         ({"objective": {"kind": "contrastive", "temperature": 0.0}}, "temperature"),
         ({"objective": {"kind": "contrastive"}, "fit": {"batch_size": 1}}, "batch_size to 2"),

@@ -4,13 +4,16 @@ Frozen records; unknown keys are errors. A recipe travels whole into the checkpo
 file's provenance. Not here: where data and results lie, which are the command line's.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from streamdeep.config import Strict
 from streamdeep.errors import ConfigurationError
 from streamdeep_trainer.augment_recipe import AugmentRecipe, GainDb
+from streamdeep_trainer.evaluate_recipe import ClassifierName as ClassifierName
+from streamdeep_trainer.evaluate_recipe import EvaluateRecipe as EvaluateRecipe
+from streamdeep_trainer.evaluate_recipe import HeadRecipe as HeadRecipe
 from streamdeep_trainer.frontend_recipe import STORED_CEILING_DB as STORED_CEILING_DB
 from streamdeep_trainer.frontend_recipe import STORED_FLOOR_DB as STORED_FLOOR_DB
 from streamdeep_trainer.frontend_recipe import FrontendRecipe as FrontendRecipe
@@ -18,20 +21,11 @@ from streamdeep_trainer.frontend_recipe import SegmentRecipe as SegmentRecipe
 from streamdeep_trainer.frontend_recipe import ViewRecipe as ViewRecipe
 from streamdeep_trainer.model_recipe import DictionaryModel, ModelRecipe, TimeModel
 from streamdeep_trainer.objective_recipe import (
+    ClusterPredictionObjective,
     ObjectiveRecipe,
     PredictionObjective,
     ReconstructionObjective,
 )
-
-ClassifierName = Literal[
-    "linear-svm",
-    "linear-svm-pca",
-    "linear-svm-anova",
-    "logistic-regression",
-    "k-nn",
-    "mlp",
-    "mlp-audeep",
-]
 
 
 class FitRecipe(Strict):
@@ -73,52 +67,6 @@ class FitRecipe(Strict):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     patience: int | None = Field(default=None, ge=1)
     tensorboard: bool = False
-
-
-class EvaluateRecipe(Strict):
-    """How good the embeddings are.
-
-    Attributes:
-        classifiers: each judges for itself.
-        c_grid: regularisations of the linear classifiers to choose from, by inner folds of the training part alone.
-        n_folds: how many to make where the data has none.
-        seeds: of made folds and of the classifiers, each a repeat; results are means over them.
-        majority_vote: a file's segments vote; otherwise their mean decides.
-        upsample: repeat files of rare classes, in the training part alone.
-        quoted: published figures to show beside one's own, see ``baselines.quoted``.
-    """
-
-    classifiers: tuple[ClassifierName, ...] = Field(default=("linear-svm",), min_length=1)
-    c_grid: tuple[Annotated[float, Field(gt=0.0)], ...] = Field(
-        default=(1e-4, 1e-3, 1e-2, 1e-1), min_length=1
-    )
-    n_folds: int = Field(default=5, ge=2)
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
-    majority_vote: bool = False
-    upsample: bool = False
-    quoted: Literal["esc10", "esc10-fused", "esc50", "gtzan", "tut2017"] | None = None
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        if len(set(self.classifiers)) < len(self.classifiers):
-            raise ValueError("classifiers names one twice; seeds make repeats")
-        return self
-
-
-class HeadRecipe(Strict):
-    """A classifier to run live.
-
-    Attributes:
-        name: what the head calls itself on the wire.
-        gains_db: each clip is also learnt this much louder, so that another microphone works.
-        c_grid: regularisations of the logistic regression to choose from.
-    """
-
-    name: str = Field(default="scene", min_length=1, max_length=64)
-    gains_db: tuple[float, ...] = (10.0, -10.0, -20.0)
-    c_grid: tuple[Annotated[float, Field(gt=0.0)], ...] = Field(
-        default=(1e-3, 1e-2, 1e-1), min_length=1
-    )
 
 
 class Recipe(Strict):
@@ -177,6 +125,12 @@ class Recipe(Strict):
             )
         if objective.n_views > fit.batch_size:
             raise ValueError(f"{name} compares clips; set batch_size to 2 or more")
+        if isinstance(objective, ClusterPredictionObjective):
+            n_values = objective.frames * self.frontend.bands
+            if objective.components > n_values:
+                raise ValueError(
+                    f"components = {objective.components}, and patches have {n_values} values"
+                )
         if isinstance(objective, PredictionObjective):
             if self.model.bidirectional_encoder:
                 raise ValueError("prediction needs an encoder that has not seen what is to come")

@@ -20,12 +20,14 @@ from streamdeep_trainer.checkpoint import (
     save_checkpoint,
     weights_of,
 )
+from streamdeep_trainer.clustering.labels import learn_clusters
 from streamdeep_trainer.clustering.learning import learn
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.devices import check_devices, on_devices
 from streamdeep_trainer.levels import levels_of
 from streamdeep_trainer.loop import n_batches, split, train
 from streamdeep_trainer.model_recipe import DictionaryModel
+from streamdeep_trainer.objective_recipe import ClusterPredictionObjective
 from streamdeep_trainer.run_folder import CHECKPOINT
 from streamdeep_trainer.spectrograms import Spectrograms
 
@@ -49,7 +51,7 @@ def fit(
     Raises:
         ConfigurationError: the checkpoint was begun with another recipe, holds epochs and is not to be
             resumed, there are too few clips for a batch, or this machine does not have the devices.
-        SourceError: the checkpoint was begun with other clips.
+        SourceError: the checkpoint was begun with other clips, or all of them are silent and clusters wanted.
         StreamdeepError: one of several processes failed.
     """
     torch.set_num_threads(recipe.fit.threads)
@@ -73,6 +75,8 @@ def fit(
     if isinstance(recipe.model, DictionaryModel):
         learn(recipe, spectrograms, run)
     else:
+        if isinstance(recipe.objective, ClusterPredictionObjective):
+            learn_clusters(recipe, spectrograms, run)
         on_devices(recipe.fit, partial(train, recipe, spectrograms, run))
     return load_checkpoint(path)
 

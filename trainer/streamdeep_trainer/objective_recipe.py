@@ -67,6 +67,40 @@ class PredictionObjective(Strict):
         return self
 
 
+class ClusterPredictionObjective(Strict):
+    """Which cluster masked frames belong to, see :mod:`streamdeep_trainer.objectives.cluster_prediction`.
+
+    Attributes:
+        kind: ``cluster-prediction``.
+        masks: what is hidden from the encoder; the clusters of frames that are hidden whole are to be told.
+        clusters: how many.
+        frames: of a patch, the newest of which is the one that it is the label of; all bands.
+        components: principal components that a patch is whitened to.
+        patches: how many the clusters are learnt from; silent ones among them are left out.
+        passes: of k-means over them.
+    """
+
+    measure: ClassVar[str] = "cross-entropy"
+    n_views: ClassVar[int] = 1
+    kind: Literal["cluster-prediction"]
+    masks: MaskRecipe = MaskRecipe(band_stretches=0)
+    clusters: int = Field(default=100, ge=2, le=4096)
+    frames: int = Field(default=5, ge=1, le=64)
+    components: int = Field(default=64, ge=1, le=4096)
+    patches: int = Field(default=20_000, ge=2, le=10_000_000)
+    passes: int = Field(default=10, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if not self.masks.frame_stretches:
+            raise ValueError("clusters are told at masked frames; ask for frame_stretches")
+        if self.patches < self.clusters:
+            raise ValueError(
+                f"{self.clusters} clusters cannot be learnt from {self.patches} patches; ask for more patches"
+            )
+        return self
+
+
 class ContrastiveObjective(Strict):
     """Two crops of a clip against all others', see :mod:`streamdeep_trainer.objectives.contrastive`.
 
@@ -126,11 +160,12 @@ ObjectiveRecipe = Annotated[
     Annotated[ReconstructionObjective, Tag("reconstruction")]
     | Annotated[MaskedObjective, Tag("masked")]
     | Annotated[PredictionObjective, Tag("prediction")]
+    | Annotated[ClusterPredictionObjective, Tag("cluster-prediction")]
     | Annotated[ContrastiveObjective, Tag("contrastive")]
     | Annotated[VicregObjective, Tag("vicreg")],
     Discriminator(
         _kind,
         custom_error_type="unknown_kind",
-        custom_error_message="unknown kind; choose reconstruction, masked, prediction, contrastive or vicreg",
+        custom_error_message="unknown kind; choose reconstruction, masked, prediction, cluster-prediction, contrastive or vicreg",
     ),
 ]

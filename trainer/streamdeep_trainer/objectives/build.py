@@ -7,13 +7,16 @@ from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.models.dictionary import Dictionary
 from streamdeep_trainer.models.encoder_alone import EncoderAlone
 from streamdeep_trainer.models.networks import Network
+from streamdeep_trainer.models.patches import PatchShape
 from streamdeep_trainer.objective_recipe import (
+    ClusterPredictionObjective,
     ContrastiveObjective,
     MaskedObjective,
     PredictionObjective,
     ReconstructionObjective,
     VicregObjective,
 )
+from streamdeep_trainer.objectives.cluster_prediction import ClusterPrediction
 from streamdeep_trainer.objectives.contrastive import Contrastive
 from streamdeep_trainer.objectives.masked import Masked
 from streamdeep_trainer.objectives.objective import Objective
@@ -43,6 +46,17 @@ def build_objective(recipe: Recipe, network: Network) -> Objective:
             return Masked(network)
         case PredictionObjective():
             return Prediction(network, wanted.ahead_frames)
+        case ClusterPredictionObjective():
+            n_features = network.encoder.shape.n_features
+            return ClusterPrediction(
+                network,
+                PatchShape(
+                    n_features,
+                    wanted.frames,
+                    atoms=wanted.clusters,
+                    components=wanted.components,
+                ),
+            )
         case ContrastiveObjective():
             return Contrastive(network, **wanted.model_dump(exclude={"kind"}))
         case VicregObjective():
