@@ -1,10 +1,13 @@
 """What is done to crops: each thing as it says, the same for the same seed, nothing unless it is asked for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from trainer_data import RECIPE, random_spectrograms
 
+from streamdeep.config import FixedLevel
 from streamdeep.errors import ConfigurationError
 from streamdeep_trainer.augment import Augmentation, band_limited, mixed, shifted_bands
 from streamdeep_trainer.augment_recipe import AugmentRecipe, MaskRecipe
@@ -179,6 +182,23 @@ def test_held_out_clips_are_heard_as_they_are_each_time_alike():
     plain = batches({}).held_out(np.arange(8))
     assert torch.equal(first.frames, plain.frames)
     assert torch.equal(first.hidden, again.hidden)
+
+
+def test_prepared_rows_can_be_turned_and_cropped():
+    made = random_spectrograms()
+    prepared = replace(
+        made,
+        values=np.random.default_rng(2).uniform(-1.0, 1.0, made.values.shape).astype(np.float32),
+        energies=None,
+        applied=FixedLevel(floor_db=-90.0, ceiling_db=-20.0),
+    )
+    recipe = batches({"crop": 0.5, "roll": True}).recipe
+    batch = Batches(prepared, recipe, (-90.0, -20.0)).training(
+        np.arange(8), np.random.default_rng(0)
+    )
+    for row, start, length in zip(batch.frames, prepared.starts, prepared.lengths, strict=True):
+        there = {tuple(frame) for frame in prepared.values[start : start + length].tolist()}
+        assert {tuple(frame) for frame in row.tolist()} <= there
 
 
 @pytest.mark.parametrize(
