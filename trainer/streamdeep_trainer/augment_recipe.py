@@ -44,7 +44,7 @@ class AugmentRecipe(Strict):
 
     Attributes:
         crop: part of the segment's length that a crop has, where the clip is long enough.
-        mix: the largest share of power that another clip of the batch has in the crop; evenly drawn from 0.
+        mix: the largest share of power that a clip of the batch, any of them, has in the crop; evenly drawn from 0.
         roll: the crop is turned round in time, by any number of frames: what falls out at its end comes in again.
         shift_bands: all bands are moved up or down by up to this; what comes in repeats the outermost band.
         source_rates_hz: the crop is heard as from a source of one of these rates, which has nothing above half of

@@ -6,6 +6,7 @@ log-Mel, whitened, the clusters spherical, and the encoder causal: a masked fram
 Not here: how the clusters are learnt, once, before training begins (``clustering.labels``).
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -38,8 +39,12 @@ class ClusterPrediction(Objective):
         return found
 
     def labels(self, frames: Tensor) -> Tensor:
-        """``(rows, time, features)`` to ``(rows, time)`` int64: the cluster of each frame with those before it."""
-        labels: Tensor = self.clusters(frames).argmax(dim=2)
+        """``(rows, time, features)`` to ``(rows, time)`` int64: the cluster of each frame with those before it.
+
+        In full precision whatever the network's is: they are those that were learnt.
+        """
+        with torch.autocast(frames.device.type, enabled=False):
+            labels: Tensor = self.clusters(frames).argmax(dim=2)
         return labels
 
     def forward(self, batch: Batch) -> Tensor:

@@ -53,7 +53,7 @@ class Batch(NamedTuple):
 
 
 class Objective(nn.Module):
-    """Called with a :class:`Batch`, it gives a loss: a scalar, float32.
+    """Called with a :class:`Batch`, it gives what these rows add to the batch's loss: a scalar.
 
     Attributes:
         network: what is trained; its ``encoder`` is what is exported.
