@@ -154,6 +154,17 @@ def test_the_exported_model_is_the_encoder_alone(kind, cell, tmp_path):
     assert model.contract.provenance["recipe"]["objective"]["kind"] == kind
 
 
+def test_a_readout_that_is_not_trained_stays_as_it_was_drawn_and_the_run_goes_on(tmp_path):
+    recipe = recipe_of("prediction", model={"readout": "final"}, epochs=2)
+    whole = fit(recipe, random_spectrograms(), run=tmp_path / "a")
+    fit(with_fit(recipe, epochs=1), random_spectrograms(), run=tmp_path / "b")
+    assert same(
+        whole.weights, fit(recipe, random_spectrograms(), run=tmp_path / "b", resume=True).weights
+    )
+    drawn = untrained_network(recipe).encoder.projection.weight.detach().numpy()
+    np.testing.assert_array_equal(whole.weights["encoder.projection.weight"], drawn)
+
+
 def test_all_objectives_begin_with_the_same_encoder():
     wanted = untrained_network(RECIPE).encoder.state_dict()
     for kind in OBJECTIVES:
