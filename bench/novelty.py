@@ -34,7 +34,8 @@ from streamdeep.heads.drift import Drift
 from streamdeep.heads.novelty import Novelty
 from streamdeep.records import NoveltyScale
 from streamdeep_trainer.baselines.pooled_logmel import pooled_logmel
-from streamdeep_trainer.checkpoint import Checkpoint, untrained_network, weights_of
+from streamdeep_trainer.building import untrained_network
+from streamdeep_trainer.checkpoint import Checkpoint, weights_of
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.layouts import find_clips

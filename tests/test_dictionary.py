@@ -20,7 +20,8 @@ from streamdeep.encoder.model import Model
 from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep.pipeline import Pipeline
 from streamdeep.records import Block
-from streamdeep_trainer.checkpoint import load_checkpoint, network_from, shape_of, weights_of
+from streamdeep_trainer.building import shape_of
+from streamdeep_trainer.checkpoint import load_checkpoint, network_from, weights_of
 from streamdeep_trainer.clustering.kmeans import improved, mean_square_left, whitening_of
 from streamdeep_trainer.clustering.patches import PER_CROP, PatchSource
 from streamdeep_trainer.config import Recipe

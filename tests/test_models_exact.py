@@ -9,7 +9,7 @@ from places import audeep_golden
 
 from streamdeep_trainer.models.audeep_exact import ExactAutoencoder, ExactShape
 from streamdeep_trainer.models.audeep_weights import load_audeep_weights
-from streamdeep_trainer.objectives import rmse
+from streamdeep_trainer.objectives.squares import rmse
 
 LENGTHS = torch.full((3,), 9)
 GOLDEN = {

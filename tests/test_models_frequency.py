@@ -12,7 +12,7 @@ from streamdeep_trainer.models.frequency import (
 from streamdeep_trainer.models.frequency_time import FrequencyTimeAutoencoder, FrequencyTimeShape
 from streamdeep_trainer.models.networks import build_network
 from streamdeep_trainer.models.windows import Windows
-from streamdeep_trainer.objectives import rmse
+from streamdeep_trainer.objectives.squares import rmse
 
 LENGTHS = torch.tensor([5, 3, 1])
 WINDOWS = Windows((14,), width=6, overlap=2)

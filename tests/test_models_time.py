@@ -9,7 +9,7 @@ from streamdeep_trainer.models.audeep_exact import ExactAutoencoder, ExactShape
 from streamdeep_trainer.models.autoencoder import Autoencoder, Shape
 from streamdeep_trainer.models.decoder import Decoder, DecoderShape
 from streamdeep_trainer.models.rows import drop_steps, shifted
-from streamdeep_trainer.objectives import rmse
+from streamdeep_trainer.objectives.squares import rmse
 
 LENGTHS = torch.tensor([9, 4, 1])
 CELLS = ["gru", "gru-reset-before", "lstm"]

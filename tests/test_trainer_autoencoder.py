@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from streamdeep_trainer.models.autoencoder import Autoencoder, Shape, pooled, reversed_rows
-from streamdeep_trainer.objectives import rmse
+from streamdeep_trainer.objectives.squares import rmse
 
 LENGTHS = torch.tensor([9, 4, 1])
 

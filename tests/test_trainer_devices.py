@@ -14,7 +14,7 @@ from streamdeep_trainer.checkpoint import load_checkpoint
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.fit import fit
 from streamdeep_trainer.loop import own_rows
-from streamdeep_trainer.objectives import rmse, root, share_of_mean_square
+from streamdeep_trainer.objectives.squares import rmse, root, share_of_mean_square
 from streamdeep_trainer.run_folder import CHECKPOINT
 
 MODELS = {

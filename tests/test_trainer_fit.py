@@ -9,7 +9,7 @@ from trainer_data import RECIPE, random_spectrograms, tone_spectrograms, with_fi
 
 from streamdeep.encoder.model import load_model
 from streamdeep.errors import ConfigurationError, ModelError, SourceError
-from streamdeep_trainer import loop
+from streamdeep_trainer import batches
 from streamdeep_trainer.checkpoint import load_checkpoint, network_from, save_checkpoint
 from streamdeep_trainer.crops import draw_crops
 from streamdeep_trainer.export import export_model
@@ -58,7 +58,7 @@ def test_an_interrupted_run_leaves_its_last_epoch(tmp_path, monkeypatch):
 
     recipe = with_fit(epochs=3, validation_fraction=0.0)
     whole = fit(recipe, random_spectrograms(), run=tmp_path / "a")
-    monkeypatch.setattr(loop, "draw_crops", interrupted)
+    monkeypatch.setattr(batches, "draw_crops", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fit(recipe, random_spectrograms(), run=tmp_path / "b")
     monkeypatch.undo()

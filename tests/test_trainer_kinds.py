@@ -13,7 +13,7 @@ from streamdeep.encoder.model import Model
 from streamdeep.errors import ConfigurationError
 from streamdeep.pipeline import Pipeline
 from streamdeep.records import Block
-from streamdeep_trainer.checkpoint import shape_of
+from streamdeep_trainer.building import shape_of
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.export import export_model
 from streamdeep_trainer.fit import fit

@@ -16,7 +16,8 @@ from streamdeep.errors import ConfigurationError, ModelError
 from streamdeep.frontend import normalise
 from streamdeep_trainer import cli
 from streamdeep_trainer.baselines.quoted import QUOTED
-from streamdeep_trainer.checkpoint import load_checkpoint, shape_of
+from streamdeep_trainer.building import shape_of
+from streamdeep_trainer.checkpoint import load_checkpoint
 from streamdeep_trainer.config import EvaluateRecipe, FrontendRecipe, Recipe
 from streamdeep_trainer.datasets.layouts import detect_layout, find_clips
 from streamdeep_trainer.embed import embed_clips

@@ -16,17 +16,10 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from streamdeep.config import describe
-from streamdeep.errors import ConfigurationError, ModelError, SourceError
-from streamdeep_trainer.config import FitRecipe, Recipe
-from streamdeep_trainer.model_recipe import DictionaryModel, ExactModel, FrequencyModel, TimeModel
-from streamdeep_trainer.models.audeep_exact import ExactShape
-from streamdeep_trainer.models.autoencoder import Shape
-from streamdeep_trainer.models.dictionary import DictionaryShape
-from streamdeep_trainer.models.frequency import FrequencyAutoencoderShape
-from streamdeep_trainer.models.frequency_time import FrequencyTimeShape
-from streamdeep_trainer.models.networks import AnyShape, Network, build_network
-from streamdeep_trainer.models.patches import PatchesShape, PatchShape
-from streamdeep_trainer.models.windows import Windows
+from streamdeep.errors import ModelError, SourceError
+from streamdeep_trainer.building import network_of
+from streamdeep_trainer.config import Recipe
+from streamdeep_trainer.models.networks import Network
 from streamdeep_trainer.writing import writing
 
 FORMAT = 2
@@ -47,9 +40,12 @@ class Checkpoint:
         held_out: filenames of the clips that measure the loss and are not trained on.
         weights: name to array, after the last epoch; float32 in every precision.
         best_weights: after the best epoch; empty where that is the last.
+        own_weights: of what the objective adds to the network, after the last epoch; needed to go on, and no
+            part of the result. Empty where there is nothing of the kind.
         optimiser: Adam's state, ``<parameter number>.<exp_avg ...>`` to array.
         loss_scale: how ``16-mixed`` scales the loss at present; empty in other precisions.
-        losses: per epoch, training and validation RMSE (None where nothing was held out).
+        losses: per epoch, of training and of validation (None where nothing was held out); of most objectives a
+            root mean square error.
     """
 
     recipe: Recipe
@@ -59,6 +55,7 @@ class Checkpoint:
     weights: dict[str, NDArray[np.float32]]
     best_epoch: int = 0
     best_weights: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    own_weights: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     optimiser: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     loss_scale: dict[str, float] = field(default_factory=dict)
     losses: tuple[tuple[float, float | None], ...] = ()
@@ -68,6 +65,7 @@ class Checkpoint:
         recipe: Recipe,
         *,
         weights: dict[str, NDArray[np.float32]],
+        own_weights: dict[str, NDArray[np.float32]],
         optimiser: dict[str, NDArray[np.float32]],
         loss_scale: dict[str, float],
         losses: tuple[float, float | None],
@@ -82,6 +80,7 @@ class Checkpoint:
             best_epoch=self.n_epochs + 1 if is_best else self.best_epoch,
             weights=weights,
             best_weights={} if is_best else self.best_weights or self.weights,
+            own_weights=own_weights,
             optimiser=optimiser,
             loss_scale=loss_scale,
             losses=(*self.losses, losses),
@@ -103,75 +102,16 @@ class Checkpoint:
             n_epochs=self.best_epoch,
             weights=self.best_weights,
             best_weights={},
+            own_weights={},
             optimiser={},
             losses=self.losses[: self.best_epoch],
         )
 
 
-def shape_of(recipe: Recipe) -> AnyShape:
-    """The network that a recipe asks for.
-
-    Raises:
-        ConfigurationError: its options contradict each other; one line.
-    """
-    try:
-        shape = _shape_of(recipe)
-        with torch.device("meta"):  # parts refuse what does not fit them; this allocates nothing
-            build_network(shape)
-    except ValueError as error:
-        raise ConfigurationError(f"[model] {error}") from error
-    return shape
-
-
-def _shape_of(recipe: Recipe) -> AnyShape:
-    model, fit = recipe.model, recipe.fit
-    frontend = recipe.frontend.stored()
-    if isinstance(model, DictionaryModel):
-        _refuse_devices(fit)
-        each = [PatchShape(frontend.n_features, **one.model_dump()) for one in model.dictionaries]
-        patches = PatchesShape(tuple(each), model.rectify)
-        return DictionaryShape(
-            patches, roughness=model.roughness, rooted=model.rooted, scaled=model.scaled
-        )
-    options = model.model_dump(exclude={"name", "kind"}) | {"dropout": fit.dropout}
-    if isinstance(model, ExactModel):
-        if fit.frame_dropout:
-            raise ValueError("audeep-exact has no frame_dropout; set it to 0")
-        return ExactShape(n_features=frontend.n_features, **options)
-    options["frame_dropout"] = fit.frame_dropout
-    if isinstance(model, TimeModel):
-        return Shape(n_features=frontend.n_features, **options)
-    windows = Windows(
-        tuple(view.width for view in frontend.views),
-        width=options.pop("window_bands"),
-        overlap=options.pop("window_overlap"),
-        remainder=options.pop("window_remainder"),
-    )
-    if isinstance(model, FrequencyModel):
-        return FrequencyAutoencoderShape(windows=windows, **options)
-    return FrequencyTimeShape(windows=windows, **options)
-
-
-def _refuse_devices(fit: FitRecipe) -> None:
-    """A dictionary is learnt in float32, in this process."""
-    for key in ("accelerator", "devices", "precision", "tensorboard"):
-        usual, asked = FitRecipe.model_fields[key].default, getattr(fit, key)
-        if asked not in (usual, "auto"):
-            raise ValueError(f"a dictionary is learnt on the CPU, without {key} = {asked} of [fit]")
-
-
-def untrained_network(recipe: Recipe) -> Network:
-    """The network as training begins with it; the same seed gives the same weights."""
-    torch.manual_seed(recipe.fit.seed)
-    return build_network(shape_of(recipe))
-
-
 def network_from(checkpoint: Checkpoint) -> Network:
     """The network with the checkpoint's weights, ready to evaluate."""
-    network = build_network(shape_of(checkpoint.recipe))
-    network.load_state_dict(
-        {name: torch.from_numpy(values) for name, values in checkpoint.weights.items()}
-    )
+    network = network_of(checkpoint.recipe)
+    network.load_state_dict(tensors_of(checkpoint.weights))
     return network.eval()
 
 
@@ -180,6 +120,11 @@ def weights_of(network: torch.nn.Module) -> dict[str, NDArray[np.float32]]:
     return {
         name: values.detach().cpu().numpy().copy() for name, values in network.state_dict().items()
     }
+
+
+def tensors_of(weights: dict[str, NDArray[np.float32]]) -> dict[str, torch.Tensor]:
+    """What :func:`weights_of` took, for ``load_state_dict``."""
+    return {name: torch.from_numpy(values) for name, values in weights.items()}
 
 
 def adam_arrays(state: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
@@ -218,6 +163,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     }
     arrays = {f"weight/{name}": values for name, values in checkpoint.weights.items()}
     arrays |= {f"best/{name}": values for name, values in checkpoint.best_weights.items()}
+    arrays |= {f"own/{name}": values for name, values in checkpoint.own_weights.items()}
     arrays |= {f"adam/{name}": values for name, values in checkpoint.optimiser.items()}
     arrays["about"] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
     draft = path.with_suffix(".part.npz")
@@ -261,6 +207,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         best_epoch=about.get("best_epoch", about["n_epochs"]),
         weights=_below(arrays, "weight/"),
         best_weights=_below(arrays, "best/"),
+        own_weights=_below(arrays, "own/"),
         optimiser=_below(arrays, "adam/"),
         loss_scale=about.get("loss_scale", {}),
         losses=tuple((training, validation) for training, validation in about["losses"]),

@@ -4,28 +4,28 @@ Frozen records; unknown keys are errors. A recipe travels whole into the checkpo
 file's provenance. Not here: where data and results lie, which are the command line's.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from streamdeep.config import Strict
 from streamdeep.errors import ConfigurationError
+from streamdeep_trainer.augment_recipe import AugmentRecipe, GainDb
+from streamdeep_trainer.evaluate_recipe import ClassifierName as ClassifierName
+from streamdeep_trainer.evaluate_recipe import EvaluateRecipe as EvaluateRecipe
+from streamdeep_trainer.evaluate_recipe import HeadRecipe as HeadRecipe
 from streamdeep_trainer.frontend_recipe import STORED_CEILING_DB as STORED_CEILING_DB
 from streamdeep_trainer.frontend_recipe import STORED_FLOOR_DB as STORED_FLOOR_DB
 from streamdeep_trainer.frontend_recipe import FrontendRecipe as FrontendRecipe
 from streamdeep_trainer.frontend_recipe import SegmentRecipe as SegmentRecipe
 from streamdeep_trainer.frontend_recipe import ViewRecipe as ViewRecipe
-from streamdeep_trainer.model_recipe import ModelRecipe, TimeModel
-
-ClassifierName = Literal[
-    "linear-svm",
-    "linear-svm-pca",
-    "linear-svm-anova",
-    "logistic-regression",
-    "k-nn",
-    "mlp",
-    "mlp-audeep",
-]
+from streamdeep_trainer.model_recipe import DictionaryModel, ModelRecipe, TimeModel
+from streamdeep_trainer.objective_recipe import (
+    ClusterPredictionObjective,
+    ObjectiveRecipe,
+    PredictionObjective,
+    ReconstructionObjective,
+)
 
 
 class FitRecipe(Strict):
@@ -58,7 +58,7 @@ class FitRecipe(Strict):
     gradient_clip: float = Field(default=2.0, gt=0.0)
     dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
     frame_dropout: float = Field(default=0.0, ge=0.0, le=1.0)
-    gain_db: float = Field(default=0.0, ge=0.0, le=40.0)
+    gain_db: GainDb = 0.0
     validation_fraction: float = Field(default=0.05, ge=0.0, lt=1.0)
     seed: int = Field(default=0, ge=0, lt=1 << 32)
     threads: int = Field(default=1, ge=1, le=256)
@@ -67,52 +67,6 @@ class FitRecipe(Strict):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     patience: int | None = Field(default=None, ge=1)
     tensorboard: bool = False
-
-
-class EvaluateRecipe(Strict):
-    """How good the embeddings are.
-
-    Attributes:
-        classifiers: each judges for itself.
-        c_grid: regularisations of the linear classifiers to choose from, by inner folds of the training part alone.
-        n_folds: how many to make where the data has none.
-        seeds: of made folds and of the classifiers, each a repeat; results are means over them.
-        majority_vote: a file's segments vote; otherwise their mean decides.
-        upsample: repeat files of rare classes, in the training part alone.
-        quoted: published figures to show beside one's own, see ``baselines.quoted``.
-    """
-
-    classifiers: tuple[ClassifierName, ...] = Field(default=("linear-svm",), min_length=1)
-    c_grid: tuple[Annotated[float, Field(gt=0.0)], ...] = Field(
-        default=(1e-4, 1e-3, 1e-2, 1e-1), min_length=1
-    )
-    n_folds: int = Field(default=5, ge=2)
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
-    majority_vote: bool = False
-    upsample: bool = False
-    quoted: Literal["esc10", "esc10-fused", "esc50", "gtzan", "tut2017"] | None = None
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        if len(set(self.classifiers)) < len(self.classifiers):
-            raise ValueError("classifiers names one twice; seeds make repeats")
-        return self
-
-
-class HeadRecipe(Strict):
-    """A classifier to run live.
-
-    Attributes:
-        name: what the head calls itself on the wire.
-        gains_db: each clip is also learnt this much louder, so that another microphone works.
-        c_grid: regularisations of the logistic regression to choose from.
-    """
-
-    name: str = Field(default="scene", min_length=1, max_length=64)
-    gains_db: tuple[float, ...] = (10.0, -10.0, -20.0)
-    c_grid: tuple[Annotated[float, Field(gt=0.0)], ...] = Field(
-        default=(1e-3, 1e-2, 1e-1), min_length=1
-    )
 
 
 class Recipe(Strict):
@@ -125,6 +79,8 @@ class Recipe(Strict):
         frontend: from samples to frames.
         segment: which frames make one embedding.
         model: the network.
+        objective: what training minimises.
+        augment: what is done to each crop before.
         fit: the loop.
         evaluate: how good the embeddings are.
         head: a classifier to run live.
@@ -137,6 +93,8 @@ class Recipe(Strict):
     frontend: FrontendRecipe = FrontendRecipe()
     segment: SegmentRecipe = SegmentRecipe()
     model: ModelRecipe = TimeModel()
+    objective: ObjectiveRecipe = ReconstructionObjective()
+    augment: AugmentRecipe = AugmentRecipe()
     fit: FitRecipe = FitRecipe()
     evaluate: EvaluateRecipe = EvaluateRecipe()
     head: HeadRecipe = HeadRecipe()
@@ -148,8 +106,75 @@ class Recipe(Strict):
             self.segment.config(self.frontend.stored())
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
+        self._check_objective()
+        self._check_augment()
         self._check_views()
         return self
+
+    def _check_objective(self) -> None:
+        objective, fit = self.objective, self.fit
+        if isinstance(objective, ReconstructionObjective):
+            return
+        name = objective.kind
+        if isinstance(self.model, DictionaryModel):
+            raise ValueError(f"a dictionary is learnt without gradients; {name} is for networks")
+        if fit.devices > 1:
+            raise ValueError(
+                f"{name} runs on one device, and [fit] says devices = {fit.devices}; "
+                "reconstruction alone is spread over several"
+            )
+        if objective.n_views > fit.batch_size:
+            raise ValueError(f"{name} compares clips; set batch_size to 2 or more")
+        if isinstance(objective, ClusterPredictionObjective):
+            n_values = objective.frames * self.frontend.bands
+            if objective.components > n_values:
+                raise ValueError(
+                    f"components = {objective.components}, and patches have {n_values} values"
+                )
+        if isinstance(objective, PredictionObjective):
+            if self.model.bidirectional_encoder:
+                raise ValueError("prediction needs an encoder that has not seen what is to come")
+            if max(objective.ahead_frames) >= self.crop_frames:
+                raise ValueError(
+                    f"ahead_frames = {max(objective.ahead_frames)}, and crops have {self.crop_frames} frames"
+                )
+
+    def _check_augment(self) -> None:
+        augment, objective = self.augment, self.objective
+        if isinstance(self.model, DictionaryModel) and augment != AugmentRecipe():
+            raise ValueError("a dictionary knows of augmentation only the gain_db of [fit]")
+        if augment.gain_db and self.fit.gain_db:
+            raise ValueError("gain_db stands in [fit] and in [augment]; leave one out")
+        if augment.masks is not None and isinstance(objective, ReconstructionObjective):
+            raise ValueError(
+                "what is masked would be reconstructed as if it were sound; see masked"
+            )
+        if augment.masks is not None and objective.masks is not None:
+            raise ValueError(f"{objective.kind} has masks of its own; leave those of [augment] out")
+        for masks in (augment.masks, objective.masks):
+            if masks is not None and masks.band_stretches:
+                self._check_bands(masks.widest_bands, "widest_bands")
+        self._check_bands(augment.shift_bands, "shift_bands")
+        useless = [r for r in augment.source_rates_hz if r >= self.frontend.sample_rate_hz]
+        if useless:
+            raise ValueError(
+                f"a source of {useless[0]} Hz loses nothing in a front-end of {self.frontend.sample_rate_hz} Hz"
+            )
+
+    def _check_bands(self, n_bands: int, key: str) -> None:
+        if n_bands >= self.frontend.bands:
+            raise ValueError(f"{key} = {n_bands}, and a frame has {self.frontend.bands} bands")
+
+    @property
+    def crop_frames(self) -> int:
+        """Frames of a training crop, where the clip has them."""
+        segment = self.segment.config(self.frontend.stored())
+        return max(1, round(self.augment.crop * segment.length_frames))
+
+    @property
+    def gain_db(self) -> float:
+        """By how much crops are made louder or quieter, wherever it is said."""
+        return self.augment.gain_db or self.fit.gain_db
 
     def _check_views(self) -> None:
         if len(self.views) == 1:

@@ -2,12 +2,17 @@
 
 A shift of the dB before they are clipped is exactly a change of the microphone's gain. Digital silence is
 stored 40 dB below the lowest possible floor and so stays silent. Rows that were prepared before have no gain
-(``levels.input_of``). Padding is -1 and never counts: lengths go along.
+(``levels.input_of``). Padding is -1 and never counts: lengths go along. Not here: what else is done to a crop
+(``augment``), and what of it is hidden (``masks``).
 """
+
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeep_trainer.augment import Augmentation
 from streamdeep_trainer.config import FrontendRecipe
 from streamdeep_trainer.levels import input_of
 from streamdeep_trainer.spectrograms import Spectrograms
@@ -22,6 +27,7 @@ def draw_crops(
     frontend: FrontendRecipe,
     gain_db: float,
     random: np.random.Generator | None,
+    augmentation: Augmentation | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Crops of some clips.
 
@@ -33,6 +39,8 @@ def draw_crops(
         frontend: which level treatment.
         gain_db: evenly drawn between minus and plus this.
         random: None takes each clip's beginning at its own gain.
+        augmentation: what else is done to each crop; None, or no ``random``: nothing. Another clip that is mixed in
+            is one of these.
 
     Returns:
         ``(rows, time, features)`` float32 in [-1, 1], ``time`` the longest of these crops, and ``(rows,)``
@@ -42,10 +50,24 @@ def draw_crops(
     starts = spectrograms.starts[rows]
     frames = np.full((len(rows), lengths.max(), spectrograms.values.shape[1]), -1.0, np.float32)
     for row, (start, length, clip) in enumerate(zip(starts, lengths, rows, strict=True)):
-        gain = 0.0
+        gain, seen = 0.0, spectrograms
         if random is not None:
             start += random.integers(spectrograms.lengths[clip] - length + 1)
             gain = random.uniform(-gain_db, gain_db)
         crop = slice(start, start + length)
-        frames[row, :length] = input_of(spectrograms, crop, levels, frontend, gain_db=gain)
+        if random is not None and augmentation is not None:
+            other = partial(_other, spectrograms, rows, int(length), random)
+            values = augmentation(spectrograms.values[crop], other, random)
+            seen, crop = replace(spectrograms, values=values), slice(None)
+        frames[row, :length] = input_of(seen, crop, levels, frontend, gain_db=gain)
     return frames, lengths
+
+
+def _other(
+    spectrograms: Spectrograms, rows: NDArray[np.int64], n_frames: int, random: np.random.Generator
+) -> NDArray[np.float32]:
+    """A crop of any of the clips, of so many frames if it has them."""
+    clip = random.choice(rows)
+    length = min(n_frames, int(spectrograms.lengths[clip]))
+    start = spectrograms.starts[clip] + random.integers(spectrograms.lengths[clip] - length + 1)
+    return spectrograms.values[start : start + length]

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from streamdeep import onnxfile
 from streamdeep.encoder.model import Model
 from streamdeep.errors import ModelError
-from streamdeep_trainer.checkpoint import Checkpoint, network_from, untrained_network, weights_of
+from streamdeep_trainer.building import untrained_network
+from streamdeep_trainer.checkpoint import Checkpoint, network_from, tensors_of, weights_of
 from streamdeep_trainer.deviation import probes, weights_provenance
 from streamdeep_trainer.encoding import encode_segments
 from streamdeep_trainer.graph import (
@@ -81,12 +82,7 @@ def export_model(
     checkpoint = checkpoint.chosen()
     network = network_from(checkpoint)
     if untrained:
-        network.load_state_dict(
-            {
-                name: torch.from_numpy(values)
-                for name, values in weights_of(untrained_network(checkpoint.recipe)).items()
-            }
-        )
+        network.load_state_dict(tensors_of(weights_of(untrained_network(checkpoint.recipe))))
     encoder = network.encoder.eval()
     recipe = checkpoint.recipe
     frontend = recipe.frontend.config(*checkpoint.levels)

@@ -13,19 +13,21 @@ import numpy as np
 import torch
 
 from streamdeep.errors import ConfigurationError
+from streamdeep_trainer.building import untrained_network
 from streamdeep_trainer.checkpoint import (
     Checkpoint,
     load_checkpoint,
     save_checkpoint,
-    untrained_network,
     weights_of,
 )
+from streamdeep_trainer.clustering.labels import learn_clusters
 from streamdeep_trainer.clustering.learning import learn
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.devices import check_devices, on_devices
 from streamdeep_trainer.levels import levels_of
 from streamdeep_trainer.loop import n_batches, split, train
 from streamdeep_trainer.model_recipe import DictionaryModel
+from streamdeep_trainer.objective_recipe import ClusterPredictionObjective
 from streamdeep_trainer.run_folder import CHECKPOINT
 from streamdeep_trainer.spectrograms import Spectrograms
 
@@ -33,23 +35,23 @@ from streamdeep_trainer.spectrograms import Spectrograms
 def fit(
     recipe: Recipe, spectrograms: Spectrograms, *, run: Path, resume: bool = False
 ) -> Checkpoint:
-    """Train an autoencoder, or learn a dictionary.
+    """Train an encoder, or learn a dictionary.
 
     Args:
         recipe: what to do.
         spectrograms: of all clips it may see; a part is held out to measure the loss on.
         run: folder of the run, which holds no training yet unless ``resume``; the checkpoint in it is
             rewritten after each epoch, and is usable at any time.
-        resume: go on from the checkpoint; front-end, segment, model and fit must be those
-            it was begun with, except for the number of epochs.
+        resume: go on from the checkpoint; front-end, segment, model, objective, augmentation and fit must be
+            those it was begun with, except for the number of epochs.
 
     Returns:
         The last checkpoint; what came of the run is :meth:`Checkpoint.chosen`.
 
     Raises:
         ConfigurationError: the checkpoint was begun with another recipe, holds epochs and is not to be
-            resumed, or this machine does not have the devices.
-        SourceError: the checkpoint was begun with other clips.
+            resumed, there are too few clips for a batch, or this machine does not have the devices.
+        SourceError: the checkpoint was begun with other clips, or all of them are silent and clusters wanted.
         StreamdeepError: one of several processes failed.
     """
     torch.set_num_threads(recipe.fit.threads)
@@ -63,11 +65,18 @@ def fit(
             f"[fit] devices = {recipe.fit.devices}, and there are batches of {smallest_batch} clips; "
             "ask for fewer devices or larger batches"
         )
+    if smallest_batch < recipe.objective.n_views:
+        raise ConfigurationError(
+            f"{recipe.objective.kind} compares clips, and there are batches of one; "
+            "ask for larger batches or give more clips"
+        )
     if state.n_epochs >= recipe.fit.epochs:
         return state
     if isinstance(recipe.model, DictionaryModel):
         learn(recipe, spectrograms, run)
     else:
+        if isinstance(recipe.objective, ClusterPredictionObjective):
+            learn_clusters(recipe, spectrograms, run)
         on_devices(recipe.fit, partial(train, recipe, spectrograms, run))
     return load_checkpoint(path)
 
@@ -117,6 +126,6 @@ def refuse_overwriting(path: Path) -> None:
 
 def _decisive(recipe: Recipe) -> dict[str, Any]:
     """The parts of a recipe that decide an epoch's weights."""
-    return recipe.model_dump(include={"frontend", "segment", "model", "fit"}) | {
-        "fit": recipe.fit.model_dump(exclude={"epochs", "patience", "tensorboard", "threads"})
-    }
+    return recipe.model_dump(
+        include={"frontend", "segment", "model", "objective", "augment", "fit"}
+    ) | {"fit": recipe.fit.model_dump(exclude={"epochs", "patience", "tensorboard", "threads"})}

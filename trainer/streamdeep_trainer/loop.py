@@ -1,16 +1,15 @@
 """The training loop, to be read from top to bottom.
 
-Adam on the batch's RMSE, gradients clipped by value. Every epoch sees one random crop of each clip at a
-random gain, and ends with a checkpoint; it seeds its own random numbers from the recipe's seed and its
+Adam on the batch's loss, gradients clipped by value. Every epoch sees random crops of each clip at random
+gains, and ends with a checkpoint; it seeds its own random numbers from the recipe's seed and its
 own number, so that a run that was interrupted goes on to the very same weights. On several devices every
 rank draws the same batches and takes its own rows of each; the first alone measures the held-out clips and
-writes. Not here: where a run begins (``fit``), processes (``devices``), the network (``models``), the crops
-(``crops``).
+writes. Not here: where a run begins (``fit``), processes (``devices``), what is minimised (``objectives``),
+the network (``models``), the batches (``batches``).
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,28 +18,26 @@ import torch
 from numpy.typing import NDArray
 
 from streamdeep.errors import SourceError
+from streamdeep_trainer.batches import Batches
 from streamdeep_trainer.checkpoint import (
     adam_arrays,
     adam_state,
     load_checkpoint,
     network_from,
     save_checkpoint,
+    tensors_of,
     weights_of,
 )
-from streamdeep_trainer.config import FitRecipe, FrontendRecipe, Recipe
-from streamdeep_trainer.crops import draw_crops
-from streamdeep_trainer.models.networks import Network
+from streamdeep_trainer.config import FitRecipe, Recipe
 from streamdeep_trainer.monitor import Monitor
-from streamdeep_trainer.objectives import rmse, root, share_of_mean_square
+from streamdeep_trainer.objectives.build import build_objective
+from streamdeep_trainer.objectives.objective import Batch, Objective
 from streamdeep_trainer.progress import progress
 from streamdeep_trainer.run_folder import CHECKPOINT
 from streamdeep_trainer.spectrograms import Spectrograms
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric  # 1 to 10 s to import
-
-Crops = Callable[..., tuple[NDArray[np.float32], NDArray[np.int64]]]
-"""``draw_crops`` of one run's spectrograms, lengths and levels: ``(rows, gain_db=, random=)``."""
 
 _ROWS_MEASURED = 64
 
@@ -56,37 +53,24 @@ def train(recipe: Recipe, spectrograms: Spectrograms, run: Path, fabric: "Fabric
     """
     torch.set_num_threads(recipe.fit.threads)
     state = load_checkpoint(run / CHECKPOINT)
-    length_frames = recipe.segment.config(spectrograms.frontend).length_frames
-    crops = partial(
-        draw_crops,
-        spectrograms,
-        length_frames=length_frames,
-        levels=state.levels,
-        frontend=recipe.frontend,
-    )
+    batches = Batches(spectrograms, recipe, state.levels)
     training, held_out = split(spectrograms, state.held_out)
-    network = network_from(state)
-    adam = torch.optim.Adam(network.parameters(), lr=recipe.fit.learning_rate)
-    model, optimiser = fabric.setup(network, adam)
+    objective = build_objective(recipe, network_from(state))
+    if state.own_weights:
+        objective.own.load_state_dict(tensors_of(state.own_weights))
+    adam = torch.optim.Adam(objective.parameters(), lr=recipe.fit.learning_rate)
+    model, optimiser = fabric.setup(objective, adam)
     precision = fabric.strategy.precision
     if state.optimiser:
         adam.load_state_dict(adam_state(state.optimiser, adam.state_dict()["param_groups"]))
     if state.loss_scale:
         precision.load_state_dict(state.loss_scale)
-    measured = partial(
-        validation_loss,
-        network,
-        spectrograms,
-        held_out,
-        length_frames=length_frames,
-        levels=state.levels,
-        frontend=recipe.frontend,
-    )
     first = fabric.is_global_zero
     watched = held_out if len(held_out) else np.arange(min(16, len(spectrograms.clips)))
     monitor = None
     if recipe.fit.tensorboard and first:
-        monitor = Monitor(run, *crops(watched[:_ROWS_MEASURED], gain_db=0.0, random=None))
+        shown = batches.held_out(watched[:_ROWS_MEASURED])
+        monitor = Monitor(run, recipe.objective.measure, shown.frames, shown.lengths)
 
     n_steps = n_batches(len(training), recipe.fit) * (recipe.fit.epochs - state.n_epochs)
     bar = progress(n_steps, f"fit {recipe.model.name}") if first else nullcontext(lambda note: None)
@@ -94,12 +78,15 @@ def train(recipe: Recipe, spectrograms: Spectrograms, run: Path, fabric: "Fabric
         for epoch in range(state.n_epochs + 1, recipe.fit.epochs + 1):
             if is_stale(state.losses, recipe.fit.patience):
                 break
-            loss = _epoch(fabric, model, optimiser, crops, training, recipe.fit, epoch, step)
+            loss = _epoch(fabric, objective, model, optimiser, batches, training, epoch, step)
             # The others wait here: the first's own weights are measured, in full precision.
-            held_out_loss = fabric.broadcast(measured() if first else None)
+            held_out_loss = fabric.broadcast(
+                validation_loss(objective, batches, held_out) if first else None
+            )
             state = state.after_epoch(
                 recipe,
-                weights=weights_of(network),
+                weights=weights_of(objective.network),
+                own_weights=weights_of(objective.own),
                 optimiser=adam_arrays(adam.state_dict()),
                 loss_scale=precision.state_dict(),
                 losses=(loss, held_out_loss),
@@ -107,57 +94,51 @@ def train(recipe: Recipe, spectrograms: Spectrograms, run: Path, fabric: "Fabric
             if first:
                 save_checkpoint(run / CHECKPOINT, state)
             if monitor is not None:
-                monitor.epoch(epoch, network, state.losses)
+                monitor.epoch(epoch, objective.network, state.losses)
     if monitor is not None:
         monitor.close()
 
 
 def _epoch(
     fabric: "Fabric",
+    objective: Objective,
     model: Any,
     optimiser: Any,
-    crops: Crops,
+    batches: Batches,
     training: NDArray[np.int64],
-    recipe: FitRecipe,
     epoch: int,
     step: Callable[[str], None],
 ) -> float:
-    """Every clip once; the RMSE over all of them, the same on every rank."""
-    random = np.random.default_rng((recipe.seed, epoch))
+    """Every clip once; the loss over all of them, the same on every rank. ``model`` is the objective, wrapped."""
+    recipe = batches.recipe
+    random = np.random.default_rng((recipe.fit.seed, epoch))
     torch.manual_seed(int(random.integers(1 << 62)) + fabric.global_rank)  # dropouts
     order = random.permutation(training)
     model.train()
-    squares = values = 0.0
-    for rows in np.array_split(order, n_batches(len(training), recipe)):
-        frames, lengths = crops(rows, gain_db=recipe.gain_db, random=random)
-        n_frames = int(lengths.sum())
-        loss = _gradients(fabric, model, optimiser, frames, lengths)
-        fabric.clip_gradients(model, optimiser, clip_val=recipe.gradient_clip)
+    total = n_frames = 0.0
+    for rows in np.array_split(order, n_batches(len(training), recipe.fit)):
+        batch = batches.training(rows, random)
+        loss = _gradients(fabric, objective, model, optimiser, batch)
+        fabric.clip_gradients(model, optimiser, clip_val=recipe.fit.gradient_clip)
         optimiser.step()
-        squares += loss**2 * n_frames
-        values += n_frames
-        step(f"epoch {epoch}  RMSE {loss:.4f}")
-    return float((squares / values) ** 0.5)
+        total += loss**objective.exponent * int(batch.n_frames)
+        n_frames += int(batch.n_frames)
+        step(f"epoch {epoch}  {recipe.objective.measure} {loss:.4f}")
+    return float((total / n_frames) ** (1 / objective.exponent))
 
 
 def _gradients(
-    fabric: "Fabric",
-    model: Any,
-    optimiser: Any,
-    frames: NDArray[np.float32],
-    lengths: NDArray[np.int64],
+    fabric: "Fabric", objective: Objective, model: Any, optimiser: Any, batch: Batch
 ) -> float:
-    """Gradients of the whole batch's RMSE from this rank's rows of it; returns the RMSE."""
-    own = own_rows(len(lengths), fabric.global_rank, fabric.world_size)
-    on_device = fabric.to_device(torch.from_numpy(lengths))
-    reconstruction, target = model(fabric.to_device(torch.from_numpy(frames[own])), on_device[own])
-    share = share_of_mean_square(reconstruction, target, on_device[own], on_device.sum())
-    mean_square = share.detach().clone()
-    fabric.all_reduce(mean_square, reduce_op="sum")  # in place
-    loss = root(mean_square)
+    """Gradients of the whole batch's loss from this rank's rows of it; returns the loss."""
+    own = batch.rows(own_rows(len(batch.lengths), fabric.global_rank, fabric.world_size))
+    share = model(fabric.to_device(own))
+    total = share.detach().clone()
+    fabric.all_reduce(total, reduce_op="sum")  # in place
+    loss = objective.loss(total)
     optimiser.zero_grad()
-    # The mean of the ranks' gradients, which DDP takes, is then the root's own gradient.
-    fabric.backward(share * (fabric.world_size / (2.0 * loss)))
+    # The mean of the ranks' gradients, which DDP takes, is then the loss's own gradient.
+    fabric.backward(share * (fabric.world_size * objective.slope(loss)))
     return float(loss.item())
 
 
@@ -200,33 +181,24 @@ def split(
 
 
 def validation_loss(
-    network: Network,
-    spectrograms: Spectrograms,
-    rows: NDArray[np.int64],
-    *,
-    length_frames: int,
-    levels: tuple[float, float],
-    frontend: FrontendRecipe,
+    objective: Objective, batches: Batches, rows: NDArray[np.int64]
 ) -> float | None:
-    """RMSE over the beginnings of some clips, nothing dropped, at their own gain; None for no clips."""
-    if not len(rows):
+    """The loss over some clips, nothing dropped; None for fewer of them than the objective needs.
+
+    Args:
+        objective: is left ready to evaluate.
+        batches: of the run.
+        rows: of clips that are held out.
+    """
+    if len(rows) < batches.recipe.objective.n_views:
         return None
-    squares = values = 0.0
-    device = next(network.parameters()).device
-    network.eval()
+    total = n_frames = 0.0
+    device = next(objective.parameters()).device
+    objective.eval()
     with torch.no_grad():
         for some in np.array_split(rows, -(-len(rows) // _ROWS_MEASURED)):
-            frames, lengths = draw_crops(
-                spectrograms,
-                some,
-                length_frames=length_frames,
-                levels=levels,
-                frontend=frontend,
-                gain_db=0.0,
-                random=None,
-            )
-            on_device = torch.from_numpy(lengths).to(device)
-            reconstruction, target = network(torch.from_numpy(frames).to(device), on_device)
-            squares += rmse(reconstruction, target, on_device).item() ** 2 * int(lengths.sum())
-            values += int(lengths.sum())
-    return float((squares / values) ** 0.5)
+            batch = batches.held_out(some)
+            loss = objective.loss(objective(batch.to(device)))
+            total += loss.item() ** objective.exponent * int(batch.n_frames)
+            n_frames += int(batch.n_frames)
+    return float((total / n_frames) ** (1 / objective.exponent))

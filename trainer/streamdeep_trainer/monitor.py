@@ -1,4 +1,4 @@
-"""A run's course for TensorBoard: losses, what the embeddings look like, and reconstructions to look at.
+"""A run's course for TensorBoard: losses, what the embeddings look like, and reconstructions if there are any.
 
 Written once an epoch from a few fixed clips, at their own gain and with nothing dropped; training does not
 depend on it. The only module that knows TensorBoard.
@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
-from streamdeep_trainer.models.networks import Network
+from streamdeep_trainer.models.dictionary import Dictionary
+from streamdeep_trainer.models.encoder_alone import EncoderAlone
+from streamdeep_trainer.models.networks import Autoencoding, Network
 
 N_PICTURES = 4
 
@@ -20,17 +21,18 @@ N_PICTURES = 4
 class Monitor:
     """Writes below ``run/tensorboard``; show it with ``tensorboard --logdir run``."""
 
-    def __init__(self, run: Path, frames: NDArray[np.float32], lengths: NDArray[np.int64]) -> None:
+    def __init__(self, run: Path, measure: str, frames: Tensor, lengths: Tensor) -> None:
         """Choose what to look at.
 
         Args:
             run: folder of the run.
+            measure: what the loss is called.
             frames: ``(clips, time, features)`` float32 in [-1, 1].
             lengths: ``(clips,)`` int64, how many frames of each are sound.
         """
         from torch.utils.tensorboard import SummaryWriter
 
-        self._frames, self._lengths = torch.from_numpy(frames), torch.from_numpy(lengths)
+        self._measure, self._frames, self._lengths = measure.lower(), frames, lengths
         make: Any = SummaryWriter  # torch's class carries no types
         self._writer = make(str(run / "tensorboard"))
 
@@ -39,27 +41,33 @@ class Monitor:
     ) -> None:
         """Write the state of things after an epoch; leaves the network ready to evaluate."""
         training, validation = losses[-1]
-        self._writer.add_scalar("rmse/training", training, number)
+        self._writer.add_scalar(f"{self._measure}/training", training, number)
         if validation is not None:
-            self._writer.add_scalar("rmse/validation", validation, number)
+            self._writer.add_scalar(f"{self._measure}/validation", validation, number)
         device = next(network.parameters()).device
         network.eval()
         with torch.no_grad():
             frames, lengths = self._frames.to(device), self._lengths.to(device)
             embeddings = network.encoder(frames, lengths)
-            reconstruction, target = network(frames, lengths)
+            if not isinstance(network, Dictionary | EncoderAlone):
+                self._add_pictures(number, network, frames, lengths)
         self._writer.add_scalar("embedding/mean", embeddings.mean(), number)
         self._writer.add_scalar(
             "embedding/deviation", embeddings.std(dim=0, correction=0).mean(), number
         )
         self._writer.add_histogram("embedding/values", embeddings, number)
+        self._writer.flush()
+
+    def _add_pictures(
+        self, number: int, network: Autoencoding, frames: Tensor, lengths: Tensor
+    ) -> None:
+        reconstruction, target = network(frames, lengths)
         for index in range(min(N_PICTURES, len(frames))):
             length = int(lengths[index])
             pair = torch.cat((target[index, :length], reconstruction[index, :length]), dim=1)
             # Bands upwards, time to the right, target below reconstruction; [-1, 1] to [0, 1].
             picture = torch.flip((pair.T.clamp(-1.0, 1.0) + 1.0) / 2.0, dims=(0,))
             self._writer.add_image(f"target and reconstruction/{index}", picture[None], number)
-        self._writer.flush()
 
     def close(self) -> None:
         """Finish the file."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from streamdeep.encoder.model import Model, load_model
 from streamdeep_trainer.baselines.quoted import Quoted
-from streamdeep_trainer.checkpoint import Checkpoint, shape_of
+from streamdeep_trainer.building import shape_of
+from streamdeep_trainer.checkpoint import Checkpoint
 from streamdeep_trainer.config import ClassifierName, Recipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.layouts import find_clips
@@ -154,7 +155,7 @@ def _facts(recipe: Recipe, checkpoints: Mapping[str, Checkpoint], model: Model) 
         if checkpoint.losses:
             training, held_out = checkpoint.losses[-1]
             shown = "" if held_out is None else f", {held_out:.4f} on held-out clips"
-            rmse = f", RMSE {training:.4f} in training{shown}"
+            rmse = f", {recipe.objective.measure} {training:.4f} in training{shown}"
         lines.append(f"| {what} | {checkpoint.n_epochs} epochs, seed {recipe.fit.seed}{rmse} |")
     return lines
 
@@ -180,6 +181,6 @@ def draw_losses(path: Path, checkpoints: Mapping[str, Checkpoint]) -> None:
             axes.plot(*zip(*held_out, strict=True), f"{colour}--", label=f"held out{of_view}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
-    axes.set_ylabel("RMSE")
+    axes.set_ylabel(checkpoint.recipe.objective.measure)
     axes.legend()
     figure.savefig(path, dpi=120)

@@ -48,7 +48,7 @@ def fit(
 
     Spectrograms are taken as they are: no level is learnt, no gain drawn, and what pads a row never counts.
     """
-    from streamdeep_trainer.checkpoint import shape_of
+    from streamdeep_trainer.building import shape_of
     from streamdeep_trainer.fit import fit as run_fit
     from streamdeep_trainer.steps import export_into, kept_spectrograms
     from streamdeep_trainer.views import check_folder, fit_views

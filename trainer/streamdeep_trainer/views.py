@@ -18,7 +18,8 @@ from streamdeep import onnxfile
 from streamdeep.config import describe
 from streamdeep.encoder.model import load_model
 from streamdeep.errors import ConfigurationError, ModelError
-from streamdeep_trainer.checkpoint import Checkpoint, load_checkpoint, shape_of
+from streamdeep_trainer.building import shape_of
+from streamdeep_trainer.checkpoint import Checkpoint, load_checkpoint
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.encoding import encode_segments
 from streamdeep_trainer.fit import fit, refuse_overwriting

@@ -91,6 +91,7 @@ def learn(recipe: Recipe, spectrograms: Spectrograms, run: Path) -> None:
             state = state.after_epoch(
                 recipe,
                 weights=weights_of(network),
+                own_weights={},
                 optimiser={},
                 loss_scale={},
                 losses=(_root(squares), _held_out_loss(dictionaries, samples)),
@@ -110,7 +111,7 @@ def _sample(
     draw, shape = partial(source.draw, shape=dictionary.shape), dictionary.shape
     drawn = partial(draw, rows[0], model.patches, gain_db=fit.gain_db)
     if begin is not None:
-        _refuse_silence(sum(map(len, drawn())), model.patches, shape.atoms)
+        refuse_silence(sum(map(len, drawn())), model.patches, shape.atoms)
         mean, whitening = whitening_of(drawn(), shape.components)
         dictionary.mean.copy_(mean)
         dictionary.whitening.copy_(whitening)
@@ -128,7 +129,12 @@ def _sample(
     return _Sample(training, held_out if held_out is not None and len(held_out) else None)
 
 
-def _refuse_silence(n_loud: int, n_patches: int, n_atoms: int) -> None:
+def refuse_silence(n_loud: int, n_patches: int, n_atoms: int) -> None:
+    """So that there is a patch for every atom.
+
+    Raises:
+        SourceError: there is not.
+    """
     if n_loud < n_atoms:
         raise SourceError(
             f"{n_loud} of {n_patches} patches are not silent, too few for {n_atoms} atoms; "

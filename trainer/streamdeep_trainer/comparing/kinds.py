@@ -93,7 +93,7 @@ class Kind(Generic[_Options]):
 
 
 def _encoder(request: Request[NoOptions]) -> FeatureSystem:
-    from streamdeep_trainer.checkpoint import shape_of
+    from streamdeep_trainer.building import shape_of
     from streamdeep_trainer.comparing.encoder import EncoderSystem
 
     recipe = request.given_recipe

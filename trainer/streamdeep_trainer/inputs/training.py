@@ -48,6 +48,10 @@ def training_rows(paths: Sequence[Path], recipe: Recipe) -> TrainingRows:
             f"levels of prepared spectrograms are final and no gain can change them; set gain_db = 0 in [fit], "
             f"which is {recipe.fit.gain_db:g}"
         )
+    if recipe.augment.changes_levels:
+        raise ConfigurationError(
+            "levels of prepared spectrograms are final; of [augment] they allow crop, roll and masks alone"
+        )
     if recipe.views:
         raise ConfigurationError(
             "a recipe of several views needs sound, by --data; or one run per view, and `fuse-models`"

@@ -5,6 +5,7 @@
 ``frequency``        f-rae: over the frequency windows of each frame
 ``frequency_time``   ft-rae: over frequency, then over time
 ``dictionary``       learnt patches of frames, without gradients and without a decoder
+``encoder_alone``    any of the others without its decoder
 
 Their parts: ``rows`` (padded batches), ``windows`` (of bands), ``patches`` (of frames), ``cells``, ``stack`` (layers, in one
 direction or two), ``encoder``, ``decoder``. ``networks`` builds a network from its shape; ``arrays`` hands

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeep.errors import ConfigurationError, ModelError, SourceError, StreamdeepError
-from streamdeep_trainer.checkpoint import load_checkpoint, network_from, untrained_network
+from streamdeep_trainer.batches import Batches
+from streamdeep_trainer.building import untrained_network
+from streamdeep_trainer.checkpoint import load_checkpoint, network_from
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.embed import embed_clips
 from streamdeep_trainer.evaluation.evaluate import evaluate
@@ -23,6 +25,7 @@ from streamdeep_trainer.evaluation.judging import Method, Split, answer, rows_of
 from streamdeep_trainer.evaluation.scoring import Scores, summarise
 from streamdeep_trainer.fit import fit
 from streamdeep_trainer.loop import validation_loss
+from streamdeep_trainer.objectives.build import build_objective
 from streamdeep_trainer.run_folder import CHECKPOINT, MODEL, UNTRAINED
 from streamdeep_trainer.spectrograms import Spectrograms
 from streamdeep_trainer.steps import export_into, shared_spectrograms
@@ -130,14 +133,8 @@ class Bench:
         network = (
             untrained_network(recipe).eval() if untrained else network_from(checkpoint.chosen())
         )
-        loss = validation_loss(
-            network,
-            made,
-            rows,
-            length_frames=recipe.segment.config(made.frontend).length_frames,
-            levels=checkpoint.levels,
-            frontend=recipe.frontend,
-        )
+        objective = build_objective(recipe, network)
+        loss = validation_loss(objective, Batches(made, recipe, checkpoint.levels), rows)
         if loss is None or not math.isfinite(loss):
             raise ModelError("the RMSE is no number; the learning rate may be too high")
         return loss

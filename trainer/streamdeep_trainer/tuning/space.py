@@ -37,6 +37,7 @@ _YARDSTICK = (
     *("model.kind", "model.feed", "model.own_probability", "model.frequency_own_probability"),
     *("model.mask_silence", "model.bidirectional_decoder"),
     "model.patches",
+    "objective",
     *("model.window_bands", "model.window_overlap", "model.window_remainder"),
 )
 _FRAMING = ("frontend", "segment")
@@ -196,6 +197,10 @@ def check_space(recipe: Recipe, space: Space, measure: Measure) -> None:
         ConfigurationError: an unknown path, a value that the recipe refuses, or a path whose values cannot be
             compared by this measure; one line.
     """
+    if measure == "rmse" and recipe.objective.kind != "reconstruction":
+        raise ConfigurationError(
+            f"the loss of {recipe.objective.kind} says little of embeddings; use --measure accuracy"
+        )
     n_framing = sum(_touches(path, _FRAMING) for path in space)
     for path, dimension in space.items():
         if not changes_training(path):

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from streamdeep.errors import ConfigurationError, SourceError, StreamdeepError
-from streamdeep_trainer.checkpoint import shape_of
+from streamdeep_trainer.building import shape_of
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.datasets.layouts import find_clips
 from streamdeep_trainer.lock import alone_in

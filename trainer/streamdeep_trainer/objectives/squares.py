@@ -1,9 +1,9 @@
-"""What training minimises: the root mean square error over the whole batch.
+"""The root mean square error over a whole batch, from shares of it.
 
 One root over all values, as auDeep's loss, not a mean of roots: a batch's gradient then does not favour
 the clips that are easy already. It stays one root where a batch is spread over several devices: each has a
 share of the mean, and ``share / (2 root)`` has the gradient of the root (``loop``). Not here: where the
-error comes from (``models``).
+error comes from (``models``, ``masked``, ``prediction``).
 """
 
 import torch
@@ -48,3 +48,14 @@ def share_of_mean_square(
 def root(mean_square: Tensor) -> Tensor:
     """The root of a mean squared error; finite in its gradient at 0."""
     return torch.sqrt(mean_square + 1e-12)
+
+
+def mean_square_where(errors: Tensor, counts: Tensor) -> Tensor:
+    """The mean of the squares of those errors that count; 0 where none does.
+
+    Args:
+        errors: of any shape.
+        counts: bool, of a shape that fits it.
+    """
+    counted = counts.expand_as(errors)
+    return (errors.masked_fill(~counted, 0.0) ** 2).sum() / counted.sum().clamp_min(1)

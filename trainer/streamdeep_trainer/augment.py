@@ -1,0 +1,105 @@
+"""What is done to a crop before training sees it, on its dB: each thing a pure function, and all in order.
+
+A crop changed here could have come from a microphone: another sound beside it, another start, a little higher,
+through a line that carries less. Gains are ``crops``', masks ``masks``'.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeep.config import FrontendConfig
+from streamdeep.frontend.mel import band_centres_hz
+from streamdeep_trainer.augment_recipe import AugmentRecipe
+from streamdeep_trainer.config import STORED_FLOOR_DB
+
+Decibels = NDArray[np.float32]
+"""``(frames, bands)``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Augmentation:
+    """A recipe's, for frames of one front-end.
+
+    Attributes:
+        recipe: what is wanted, and how much.
+        centres_hz: ``(bands,)``, where each band is centred.
+    """
+
+    recipe: AugmentRecipe
+    centres_hz: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, recipe: AugmentRecipe, frontend: FrontendConfig) -> "Augmentation":
+        """For frames of a front-end, which has one view while it trains."""
+        (view,) = frontend.views
+        return cls(recipe, band_centres_hz(view, frontend.sample_rate_hz))
+
+    def __call__(
+        self, decibels: Decibels, other: Callable[[], Decibels], random: np.random.Generator
+    ) -> Decibels:
+        """Change a crop.
+
+        Args:
+            decibels: of the crop; not written to.
+            other: gives a crop of another clip, as long or shorter; called only to mix it in.
+            random: nothing is drawn for what the recipe does not ask for.
+
+        Returns:
+            As many frames and bands, not below the floor that is stored.
+        """
+        recipe = self.recipe
+        if recipe.mix:
+            decibels = mixed(decibels, other(), random.uniform(0.0, recipe.mix))
+        if recipe.roll:
+            decibels = np.roll(decibels, random.integers(len(decibels)), axis=0)
+        if recipe.shift_bands:
+            n_bands = random.integers(-recipe.shift_bands, recipe.shift_bands, endpoint=True)
+            decibels = shifted_bands(decibels, int(n_bands))
+        if recipe.source_rates_hz:
+            rates_hz = (np.inf, *recipe.source_rates_hz)
+            rate_hz = rates_hz[random.integers(len(rates_hz))]
+            decibels = band_limited(decibels, self.centres_hz, rate_hz)
+        return decibels
+
+
+def mixed(decibels: Decibels, other: Decibels, share: float) -> Decibels:
+    """Two crops' powers, weighted ``1 - share`` and ``share``.
+
+    Niizumi et al., "BYOL for audio" (IJCNN 2021), section III-B: mixing happens before the logarithm. Phases are not
+    known, so that powers add up as of sounds that have nothing to do with each other.
+
+    Args:
+        decibels: of the crop.
+        other: at most as long; after its end there is silence.
+        share: from 0 to 1.
+    """
+    power = (1.0 - share) * _power(decibels)
+    power[: len(other)] += share * _power(other)
+    smallest = 10.0 ** (STORED_FLOOR_DB / 10.0)
+    both: Decibels = (10.0 * np.log10(np.maximum(power, smallest))).astype(np.float32)
+    return both
+
+
+def _power(decibels: Decibels) -> NDArray[np.float64]:
+    power: NDArray[np.float64] = 10.0 ** (decibels.astype(np.float64) / 10.0)
+    return power
+
+
+def shifted_bands(decibels: Decibels, n_bands: int) -> Decibels:
+    """Everything ``n_bands`` higher, or lower if negative; the outermost band is repeated where nothing came from.
+
+    On a Mel scale above 1 kHz this is about a change of pitch by a factor; below it is not.
+    """
+    width = decibels.shape[1]
+    shifted: Decibels = decibels[:, np.clip(np.arange(width) - n_bands, 0, width - 1)]
+    return shifted
+
+
+def band_limited(decibels: Decibels, centres_hz: NDArray[np.float64], rate_hz: float) -> Decibels:
+    """As from a source of a lower rate: silence in all bands that are centred at half of it or above."""
+    limited = decibels.copy()
+    limited[:, centres_hz >= rate_hz / 2.0] = STORED_FLOOR_DB
+    return limited
