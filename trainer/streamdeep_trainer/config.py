@@ -18,7 +18,6 @@ from streamdeep_trainer.frontend_recipe import STORED_CEILING_DB as STORED_CEILI
 from streamdeep_trainer.frontend_recipe import STORED_FLOOR_DB as STORED_FLOOR_DB
 from streamdeep_trainer.frontend_recipe import FrontendRecipe as FrontendRecipe
 from streamdeep_trainer.frontend_recipe import SegmentRecipe as SegmentRecipe
-from streamdeep_trainer.frontend_recipe import ViewRecipe as ViewRecipe
 from streamdeep_trainer.model_recipe import DictionaryModel, ModelRecipe, TimeModel
 from streamdeep_trainer.objective_recipe import (
     ClusterPredictionObjective,
@@ -26,6 +25,7 @@ from streamdeep_trainer.objective_recipe import (
     PredictionObjective,
     ReconstructionObjective,
 )
+from streamdeep_trainer.view_recipe import ViewRecipe as ViewRecipe
 
 
 class FitRecipe(Strict):
@@ -185,10 +185,14 @@ class Recipe(Strict):
         }
         seen: list[Recipe] = []
         for view in self.views:
-            wrong = sorted(useless[self.frontend.level] & view.changes.keys())
+            wrong = sorted(useless[self.frontend.level] & view.frontend_changes.keys())
             if wrong:
                 raise ValueError(
                     f"the view {view.name!r} has {wrong[0]}, which a {self.frontend.level} level does not use"
+                )
+            if view.model_changes and not isinstance(self.model, DictionaryModel):
+                raise ValueError(
+                    f"the view {view.name!r} has dictionaries, and the model is of kind {self.model.kind!r}"
                 )
             single = self.of_view(view)
             for other, earlier in zip(self.views, seen, strict=False):
@@ -210,8 +214,10 @@ class Recipe(Strict):
         return Recipe.model_validate(
             whole
             | {
-                "frontend": whole["frontend"] | fusion | view.changes,
-                "model": whole["model"] | {"name": f"{self.model.name}-{view.name}"},
+                "frontend": whole["frontend"] | fusion | view.frontend_changes,
+                "model": whole["model"]
+                | view.model_changes
+                | {"name": f"{self.model.name}-{view.name}"},
                 "views": (),
             }
         )

@@ -1,9 +1,9 @@
-"""A recipe's ``[frontend]``, ``[segment]`` and ``[[views]]``: from samples to frames, and which make an embedding.
+"""A recipe's ``[frontend]`` and ``[segment]``: from samples to frames, and which make an embedding.
 
-Not here: the rest of a recipe (``config``).
+Not here: what views have instead (``view_recipe``), and the rest of a recipe (``config``).
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -107,38 +107,6 @@ class FrontendRecipe(Strict):
                 f"use {int(samples) / self.sample_rate_hz:.9g} or {(int(samples) + 1) / self.sample_rate_hz:.9g}"
             )
         return round(samples)
-
-
-class ViewRecipe(Strict):
-    """One view of several: what it has instead of the recipe's ``[frontend]``.
-
-    Windows and hop are common to all: frame t of every view must end at the same sample.
-
-    Attributes:
-        name: of its folder in the run, and what its model's name ends in.
-        channel: as in :class:`FrontendRecipe`, as are all below.
-        scale: Mel bank.
-        bands: how many.
-        clip_below_db: ``none`` takes the front-end's threshold away.
-        clip_above_db: likewise.
-        floor_db: of a ``fixed`` level.
-        ceiling_db: likewise.
-    """
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=32)
-    channel: Channel | None = None
-    scale: Literal["htk", "slaney"] | None = None
-    bands: int | None = None
-    clip_below_db: float | Literal["none"] | None = None
-    clip_above_db: float | Literal["none"] | None = None
-    floor_db: Db | Literal["auto"] | None = None
-    ceiling_db: Db | Literal["auto"] | None = None
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        """What differs, as fields of a :class:`FrontendRecipe`."""
-        given = self.model_dump(exclude={"name"}, exclude_none=True)
-        return {key: None if value == "none" else value for key, value in given.items()}
 
 
 class SegmentRecipe(Strict):

@@ -97,6 +97,9 @@ class PatchRecipe(Strict):
     components: int = Field(default=128, ge=1, le=4096)
 
 
+Dictionaries = Annotated[tuple[PatchRecipe, ...], Field(min_length=1, max_length=8)]
+
+
 class DictionaryModel(Strict):
     """Learnt patches of frames, without gradients: see :mod:`streamdeep_trainer.clustering`.
 
@@ -121,9 +124,7 @@ class DictionaryModel(Strict):
 
     kind: Literal["dictionary"]
     name: str = Field(default="unnamed", min_length=1, max_length=64)
-    dictionaries: tuple[PatchRecipe, ...] = Field(
-        default=(PatchRecipe(),), min_length=1, max_length=8
-    )
+    dictionaries: Dictionaries = (PatchRecipe(),)
     rectify: Rectify = "positive"
     roughness: bool = True
     rooted: bool = True

@@ -113,11 +113,12 @@ def _usable(
     """Those that every front-end can read; their spectrograms are made here, before processes would do it twice."""
     lost: set[str] = set()
     seen = set()
-    for row in rows:
-        if row.recipe is None or row.recipe.frontend.stored() in seen:
+    recipes = [row.recipe for row in rows if row.recipe is not None]
+    for recipe in [single for one in recipes for single in (one, *one.singles.values())]:
+        if recipe.frontend.stored() in seen:
             continue
-        seen.add(row.recipe.frontend.stored())
-        skipped = spectra.of(row.recipe).skipped
+        seen.add(recipe.frontend.stored())
+        skipped = spectra.of(recipe).skipped
         tell_skipped(skipped)
         lost |= {name for name, _ in skipped}
     return [clip for clip in clips if clip.filename not in lost]

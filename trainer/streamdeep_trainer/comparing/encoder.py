@@ -1,8 +1,9 @@
 """The encoders of this project as systems: a recipe, trained, exported, and run by the engine's own pipeline."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,14 @@ from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.embed import embed_clips
 from streamdeep_trainer.export import export_model
 from streamdeep_trainer.fit import fit
+from streamdeep_trainer.fusion import fuse_models, load_part
 from streamdeep_trainer.run_folder import MODEL, UNTRAINED
 from streamdeep_trainer.spectrograms import Spectrograms
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderSystem:
-    """A recipe of one view.
+    """A recipe, of one view or of several, whose encoders are then fused into the one file that is judged.
 
     Attributes:
         name: what tables call it.
@@ -45,24 +47,45 @@ class EncoderSystem:
             ModelError: the loss is no number, or the model does not prove itself.
             StreamdeepError: whatever else stops a step.
         """
-        recipe = self.recipe.with_seed(seed)
-        learnt = _only(self.spectra.of(recipe), clips, heard)
-        state = fit(recipe, learnt, run=run)
-        if state.losses and not math.isfinite(state.losses[-1][0]):
-            raise ModelError("the training's loss is no number; the learning rate may be too high")
-        onnxfile.write(run / MODEL, export_model(state, learnt))
-        return _embedded(clips, run / MODEL)
+        made = partial(self._trained, clips, heard)
+        return _embedded(clips, self._model(made, self.recipe.with_seed(seed), run, MODEL))
 
     def untrained(
         self, clips: Sequence[Clip], heard: NDArray[np.bool_], *, seed: int, run: Path
     ) -> Features | None:
         """The weights that this training begins with; levels and unit means are learnt as ever."""
-        recipe = self.recipe.with_seed(seed)
-        recipe = recipe.model_copy(update={"fit": recipe.fit.model_copy(update={"epochs": 0})})
+        made = partial(self._untrained, clips, heard)
+        return _embedded(clips, self._model(made, self.recipe.with_seed(seed), run, UNTRAINED))
+
+    def _model(
+        self, made: Callable[[Recipe, Path], bytes], recipe: Recipe, run: Path, file: str
+    ) -> Path:
+        """Write the model file of a recipe, made view by view where there are several; returns its path."""
+        if not recipe.views:
+            onnxfile.write(run / file, made(recipe, run))
+            return run / file
+        parts = []
+        for view, single in recipe.singles.items():
+            onnxfile.write(run / view / file, made(single, run / view))
+            parts.append(load_part(run / view / file))
+        onnxfile.write(run / file, fuse_models(parts, name=recipe.model.name))
+        return run / file
+
+    def _trained(
+        self, clips: Sequence[Clip], heard: NDArray[np.bool_], recipe: Recipe, run: Path
+    ) -> bytes:
         learnt = _only(self.spectra.of(recipe), clips, heard)
         state = fit(recipe, learnt, run=run)
-        onnxfile.write(run / UNTRAINED, export_model(state, learnt, untrained=True))
-        return _embedded(clips, run / UNTRAINED)
+        if state.losses and not math.isfinite(state.losses[-1][0]):
+            raise ModelError("the training's loss is no number; the learning rate may be too high")
+        return export_model(state, learnt)
+
+    def _untrained(
+        self, clips: Sequence[Clip], heard: NDArray[np.bool_], recipe: Recipe, run: Path
+    ) -> bytes:
+        recipe = recipe.model_copy(update={"fit": recipe.fit.model_copy(update={"epochs": 0})})
+        learnt = _only(self.spectra.of(recipe), clips, heard)
+        return export_model(fit(recipe, learnt, run=run), learnt, untrained=True)
 
 
 def _only(made: Spectrograms, clips: Sequence[Clip], heard: NDArray[np.bool_]) -> Spectrograms:

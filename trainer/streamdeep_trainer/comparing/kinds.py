@@ -97,11 +97,8 @@ def _encoder(request: Request[NoOptions]) -> FeatureSystem:
     from streamdeep_trainer.comparing.encoder import EncoderSystem
 
     recipe = request.given_recipe
-    if recipe.views:
-        raise ConfigurationError(
-            f"the system {request.name!r} has several views; take [[views]] out of its recipe"
-        )
-    shape_of(recipe)
+    for single in (recipe.singles or {"": recipe}).values():
+        shape_of(single)
     return EncoderSystem(request.name, recipe, request.spectra)
 
 
