@@ -29,8 +29,10 @@ from streamdeep_trainer.comparing.spec import Spec, load_spec
 from streamdeep_trainer.comparing.spectra import Spectra
 from streamdeep_trainer.comparing.standings import ANY, CHOSEN
 from streamdeep_trainer.comparing.system import Cost, Decided, Features
+from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.layouts import find_clips
+from streamdeep_trainer.embed import embed_clips
 from streamdeep_trainer.evaluation.classify import Rows
 from streamdeep_trainer.evaluation.judging import Method
 from streamdeep_trainer.evaluation.neighbours import Neighbours, neighbours
@@ -306,6 +308,27 @@ def test_an_encoder_learns_from_nothing_that_it_may_not_hear(tmp_path, tones):
         assert np.array_equal(*mine) == bool(may)
     assert first.cost.streamable
     assert first.cost.parameters > 3 * 6 * (20 + 6)
+
+
+def test_views_are_judged_as_the_one_file_that_they_are_fused_to(tmp_path, tones):
+    """Each with the patches that suit its bands."""
+    small = {"frames": 4, "atoms": 8, "components": 4}
+    views = [
+        {"name": "few", "bands": 10, "dictionaries": [small | {"bands": 5}]},
+        {"name": "many", "bands": 20, "dictionaries": [small | {"bands": 10, "band_hop": 10}]},
+    ]
+    model = {"kind": "dictionary", "name": "tiny", "patches": 300, "scaled": True}
+    recipe = Recipe.model_validate(RECIPE.model_dump() | {"model": model, "views": views})
+    system = EncoderSystem("tiny", recipe, Spectra(tones, None, tmp_path))
+    clips, heard = find_clips(tones), np.ones(12, bool)
+    for name, features in (("model", system.features), ("untrained", system.untrained)):
+        run = tmp_path / name
+        found = features(clips, heard, seed=3, run=run)
+        files = [run / view / f"{name}.onnx" for view in ("few", "many")]
+        parts = [embed_clips(clips, file).vectors for file in files]
+        assert np.array_equal(found.vectors, np.concatenate(parts, axis=1))
+        assert found.vectors.shape[1] == 2 * (2 * 8) * 4
+        assert found.cost.streamable
 
 
 def test_a_system_that_decides_itself_is_taught_by_training_folds_once_each(tmp_path):

@@ -312,6 +312,12 @@ def test_a_view_is_an_ordinary_recipe():
     assert gtzan_recipe.singles["unclipped"].frontend.clip_below_db is None
 
 
+def test_only_a_dictionary_has_views_with_dictionaries():
+    views = [{"name": "all"}, {"name": "few", "bands": 10, "dictionaries": [{"frames": 3}]}]
+    with pytest.raises(ValueError, match="the view 'few' has dictionaries, and the model is of"):
+        recipe_with(CHANNELS, views=views)
+
+
 def test_a_checkpoint_of_an_older_recipe_says_what_to_do(run, tmp_path):
     with np.load(run / "left" / "checkpoint.npz") as file:
         arrays = {name: file[name] for name in file.files}
