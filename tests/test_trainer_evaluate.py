@@ -16,8 +16,10 @@ from streamdeep_trainer.evaluation.classify import (
     answer_fold,
     decide,
     fit_quietly,
+    inner_accuracies,
     linear_svm,
     logistic,
+    ridge,
 )
 from streamdeep_trainer.evaluation.evaluate import evaluate, labelled_rows
 from streamdeep_trainer.evaluation.report import as_json, as_table
@@ -36,6 +38,27 @@ def data(n_clips=24, n_classes=3, distance=3.0, folds=True):
     centres = distance * random.standard_normal((n_classes, 8))
     vectors = centres[labels[rows]] + random.standard_normal((len(rows), 8))
     return clips, vectors.astype(np.float32), rows
+
+
+class Whole:
+    """A classifier whose steps cannot be told apart."""
+
+    def __init__(self, inside):
+        self.inside = inside
+
+    @classmethod
+    def of(cls, make):
+        return lambda c, seed: cls(make(c, seed))
+
+    @property
+    def classes_(self):
+        return self.inside.classes_
+
+    def fit(self, vectors, labels):
+        self.inside.fit(vectors, labels)
+
+    def decision_function(self, vectors):
+        return self.inside.decision_function(vectors)
 
 
 def test_separable_classes_are_told_apart_and_noise_is_not():
@@ -63,7 +86,7 @@ def test_no_file_is_on_both_sides_of_a_fold(monkeypatch, official):
     for fold in (1, 2, 3):
         given.clear()
         judged.clear()
-        answer_fold(rows, fold, grid=RECIPE.c_grid, make=linear_svm, seed=0)
+        answer_fold(rows, fold, grid=RECIPE.c_grid, make=Whole.of(linear_svm), seed=0)
         tested = set(np.flatnonzero(rows.folds == fold))
         assert judged[-1] == tested
         assert not any(tested & some for some in given)  # chose nothing, taught nothing
@@ -84,10 +107,21 @@ def test_a_file_is_decided_by_the_mean_over_its_segments():
     assert classes.tolist() == [7, 9]
 
 
-def test_two_classes_work_with_both_classifiers():
+def test_two_classes_work_with_all_linear_classifiers():
     clips, vectors, clip_rows = data(n_classes=2)
-    for make in (linear_svm, logistic):
+    for make in (linear_svm, logistic, ridge):
         assert evaluate("two", clips, vectors, clip_rows, RECIPE, make=make).accuracy > 0.9
+
+
+@pytest.mark.parametrize("make", [linear_svm, logistic, ridge])
+def test_preparing_once_for_all_regularisations_changes_no_decision(make):
+    clips, vectors, clip_rows = data(n_clips=90, distance=0.6)
+    rows, _ = labelled_rows(clips, vectors, clip_rows, n_folds=2, seed=0)
+    training, grid = rows.folds[rows.clips] != 1, (1e-5, 1e-2, 10.0)
+    together = inner_accuracies(rows, training, grid=grid, make=make, seed=0)
+    alone = inner_accuracies(rows, training, grid=grid, make=Whole.of(make), seed=0)
+    assert together.tolist() == alone.tolist()
+    assert len(set(alone)) > 1
 
 
 def test_one_regularisation_needs_no_choice():

@@ -11,6 +11,7 @@ ClassifierName = Literal[
     "linear-svm-pca",
     "linear-svm-anova",
     "logistic-regression",
+    "ridge",
     "k-nn",
     "mlp",
     "mlp-audeep",

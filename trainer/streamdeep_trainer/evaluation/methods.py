@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from streamdeep_trainer.evaluation.judging import Method
 
 
-_LINEAR = ("linear-svm", "linear-svm-pca", "linear-svm-anova", "logistic-regression")
+_LINEAR = ("linear-svm", "linear-svm-pca", "linear-svm-anova", "logistic-regression", "ridge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class Choice:
     """What a user wants of a classifier.
 
     Attributes:
-        classifier: ``linear-svm``, ``logistic-regression``; ``linear-svm-pca`` and ``linear-svm-anova``, the
-            former on fewer features; ``k-nn``; ``mlp``, auDeep's with ordinary logits;
+        classifier: ``linear-svm``, ``logistic-regression``, ``ridge``; ``linear-svm-pca`` and
+            ``linear-svm-anova``, the first on fewer features; ``k-nn``; ``mlp``, auDeep's with ordinary logits;
             ``mlp-audeep``, exactly auDeep's.
         complexity: C of the linear ones; None: chosen within each training part, as is k of ``k-nn``.
         mlp: changes to the neural one as ``keep=0.4,epochs=200``.
@@ -89,10 +89,10 @@ class Choice:
 
             make = reduced_svm("pca" if self.classifier == "linear-svm-pca" else "anova")
             return Method(make, grid_of(grid), self.upsample, self.majority_vote)
-        from streamdeep_trainer.evaluation.classify import linear_svm, logistic
+        from streamdeep_trainer.evaluation.classify import linear_svm, logistic, ridge
 
-        linear = linear_svm if self.classifier == "linear-svm" else logistic
-        return Method(linear, tuple(grid), self.upsample, self.majority_vote)
+        make_linear = {"linear-svm": linear_svm, "ridge": ridge, "logistic-regression": logistic}
+        return Method(make_linear[self.classifier], tuple(grid), self.upsample, self.majority_vote)
 
 
 def _settings(text: str | None, known: set[str]) -> dict[str, float]:
