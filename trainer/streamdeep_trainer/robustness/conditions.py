@@ -23,7 +23,7 @@ from streamdeep_trainer.robustness.changes import (
     reverberant,
     white_noise,
 )
-from streamdeep_trainer.robustness.codecs import CODECS, require_av, through_codec
+from streamdeep_trainer.robustness.codecs import CODECS, check_codec, through_codec
 from streamdeep_trainer.robustness.sound import Sound
 
 CLEAN: Final = "clean"
@@ -69,8 +69,8 @@ def _reverb(sound: Sound, reverberation_s: float, random: np.random.Generator) -
 KINDS: Final = {
     "gain": Kind("dB", -60, 60, "gain {:+g} dB", lambda s, x, _: louder(s, x)),
     "rate": Kind("kHz", 1, 768, "source at {:g} kHz", lambda s, x, _: at_rate(s, round(1000 * x))),
-    "mp3": Kind("kbps", 8, 320, "MP3, {:g} kbit/s", lambda s, x, _: through_codec(s, "mp3", x)),
-    "opus": Kind("kbps", 6, 510, "Opus, {:g} kbit/s", lambda s, x, _: through_codec(s, "opus", x)),
+    "mp3": Kind("kbps", 32, 320, "MP3, {:g} kbit/s", lambda s, x, _: through_codec(s, "mp3", x)),
+    "opus": Kind("kbps", 6, 256, "Opus, {:g} kbit/s", lambda s, x, _: through_codec(s, "opus", x)),
     "white": Kind("dB", -60, 100, "white noise, SNR {:g} dB", _white),
     "pink": Kind("dB", -60, 100, "pink noise, SNR {:g} dB", _pink),
     "reverb": Kind("s", 0.01, 20, "reverberation, RT60 {:g} s", _reverb),
@@ -142,8 +142,8 @@ def conditions_of(text: str) -> tuple[Condition, ...]:
     for condition in found:
         if found.count(condition) > 1:
             raise ConfigurationError(f"the condition {condition.name} is named twice; name it once")
-    if any(condition.kind in CODECS for condition in found):
-        require_av()
+        if condition.kind in CODECS:
+            check_codec(condition.kind, condition.number)
     return tuple(found)
 
 

@@ -105,7 +105,7 @@ class Order:
         conditions: each once.
         seed: of what is drawn.
         folder: where embeddings are kept.
-        jobs: processes.
+        workers: processes.
     """
 
     clips: tuple[Clip, ...]
@@ -113,7 +113,7 @@ class Order:
     conditions: tuple[Condition, ...]
     seed: int
     folder: Path
-    jobs: int = 1
+    workers: int = 1
 
     def path(self, model: Model, condition: Condition) -> Path:
         """Where one lot is kept: all that decides it is in its name.
@@ -155,14 +155,14 @@ def embed_all(order: Order, embedder: Embedder) -> dict[tuple[Path, Condition], 
     lacking = {condition: paths for condition, paths in lacking.items() if paths}
     with (
         progress(len(lacking) * len(order.clips), "embed") as step,
-        workers(embedder, order.jobs) as pool,
+        workers(embedder, order.workers) as pool,
     ):
         for condition, paths in lacking.items():
             lots: list[_Results] = [[] for _ in paths]
             waiting: deque[Future[_Results]] = deque()
             for clip in order.clips:
                 waiting.append(pool.submit(clip, condition, order.seed, paths))
-                if len(waiting) > 2 * order.jobs:
+                if len(waiting) > 2 * order.workers:
                     _take(waiting.popleft(), lots)
                 step(condition.name)
             while waiting:

@@ -39,7 +39,7 @@ class Plan:
         conditions: to ask under, names with commas; ``clean`` is asked in any case.
         teach: that teach together, likewise; empty: none.
         seed: of what conditions draw, of made folds and of the machine.
-        jobs: processes that embed.
+        workers: processes that embed.
         layout: how the data is laid out; found out if None.
     """
 
@@ -49,7 +49,7 @@ class Plan:
     conditions: str
     teach: str
     seed: int = 0
-    jobs: int = 1
+    workers: int = 1
     layout: str | None = None
 
 
@@ -119,7 +119,7 @@ def robustness(plan: Plan, *, tell_skipped: TellSkipped = lambda _: None) -> Out
     splits_of(clips, n_folds=recipe.n_folds, seed=plan.seed)
     with alone_in(plan.out):
         every = (*asked, *(condition for condition in teach if condition not in asked))
-        order = Order(tuple(clips), plan.models, every, plan.seed, plan.out, plan.jobs)
+        order = Order(tuple(clips), plan.models, every, plan.seed, plan.out, plan.workers)
         files = embed_all(order, embedder)
         usable = _usable(clips, map(load_embeddings, files.values()), tell_skipped)
         splits = splits_of(usable, n_folds=recipe.n_folds, seed=plan.seed)
