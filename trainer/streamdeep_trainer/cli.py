@@ -15,6 +15,7 @@ from streamdeep_trainer import (
     evaluate_commands,
     live_command,
     model_commands,
+    robustness_command,
     shrink_command,
     spectrogram_commands,
     table_commands,
@@ -43,6 +44,7 @@ for commands in (
     table_commands,
     tune_command,
     compare_command,
+    robustness_command,
     wrap_command,
 ):
     commands.register(app)

@@ -141,12 +141,28 @@ def embed_clips(
     """
     model = load_model(model_path)
     warm_up(model.contract.frontend)
+    found = _results(clips, model, model_path, gain_db, workers, early_frames)
+    return gathered(clips, track(found, len(clips), "embed"), model)
+
+
+def gathered(
+    clips: Sequence[Clip], results: Iterable[list[Embedding] | str], model: Model
+) -> EmbeddedClips:
+    """What became of clips, as one.
+
+    Args:
+        clips: all that were asked for.
+        results: per clip its embeddings, or why there are none.
+        model: that made them.
+
+    Raises:
+        SourceError: there are no embeddings.
+    """
     kept: list[Clip] = []
     embeddings: list[Embedding] = []
     rows: list[int] = []
     skipped: list[tuple[str, str]] = []
-    found = _results(clips, model, model_path, gain_db, workers, early_frames)
-    for clip, result in zip(clips, track(found, len(clips), "embed"), strict=True):
+    for clip, result in zip(clips, results, strict=True):
         if isinstance(result, str):
             skipped.append((clip.filename, result))
             continue
