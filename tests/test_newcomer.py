@@ -30,7 +30,7 @@ segment = { length_s = 0.5, hop_s = 0.5 }
 model = { name = "mine", units = [6], decoder_units = [6] }
 fit = { epochs = 1, batch_size = 16 }
 evaluate = { c_grid = [0.01], n_folds = 2 }
-head = { c_grid = [0.01], gains_db = [] }
+head = { c_grid = [0.01], conditions = [] }
 """
 
 

@@ -18,14 +18,7 @@ from streamdeep.errors import ConfigurationError, MissingDependencyError, Source
 from streamdeep.pipeline import Pipeline
 from streamdeep.records import Block
 from streamdeep_trainer import cli
-from streamdeep_trainer.config import EvaluateRecipe
-from streamdeep_trainer.datasets.clip import Clip
-from streamdeep_trainer.datasets.layouts import find_clips
-from streamdeep_trainer.embed import embed_clip, embeddings_of, load_embeddings
-from streamdeep_trainer.evaluation.classify import linear_svm
-from streamdeep_trainer.evaluation.evaluate import evaluate
-from streamdeep_trainer.evaluation.judging import Method
-from streamdeep_trainer.robustness.changes import (
+from streamdeep_trainer.conditions.changes import (
     at_rate,
     impulse_response,
     louder,
@@ -35,11 +28,9 @@ from streamdeep_trainer.robustness.changes import (
     reverberant,
     white_noise,
 )
-from streamdeep_trainer.robustness.codecs import through_codec
-from streamdeep_trainer.robustness.conditions import DEFAULT, TEACH, Condition, conditions_of
-from streamdeep_trainer.robustness.embedding import FOLDER, Embedder, Order, embed_all, embed_sound
-from streamdeep_trainer.robustness.judging import Vectors, judge
-from streamdeep_trainer.robustness.sound import (
+from streamdeep_trainer.conditions.codecs import through_codec
+from streamdeep_trainer.conditions.condition import DEFAULT, TEACH, Condition, conditions_of
+from streamdeep_trainer.conditions.sound import (
     LONGEST_S,
     Sound,
     mean_power,
@@ -47,6 +38,15 @@ from streamdeep_trainer.robustness.sound import (
     sounding_from,
     sounding_power,
 )
+from streamdeep_trainer.config import EvaluateRecipe
+from streamdeep_trainer.datasets.clip import Clip
+from streamdeep_trainer.datasets.layouts import find_clips
+from streamdeep_trainer.embed import embed_clip, embeddings_of, load_embeddings
+from streamdeep_trainer.evaluation.classify import linear_svm
+from streamdeep_trainer.evaluation.evaluate import evaluate
+from streamdeep_trainer.evaluation.judging import Method
+from streamdeep_trainer.robustness.embedding import FOLDER, Embedder, Order, embed_all, embed_sound
+from streamdeep_trainer.robustness.judging import Vectors, judge
 
 
 def draw(seed=0):

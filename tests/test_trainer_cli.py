@@ -28,7 +28,7 @@ segment = { length_s = 0.5, hop_s = 0.2 }
 model = { name = "tiny", units = [12, 9], decoder_units = [10] }
 fit = { epochs = 1, batch_size = 4, validation_fraction = 0.2 }
 evaluate = { c_grid = [0.01], n_folds = 2 }
-head = { c_grid = [0.01, 0.1], gains_db = [-10.0] }
+head = { c_grid = [0.01, 0.1], conditions = ["gain:-10dB"] }
 """
 
 

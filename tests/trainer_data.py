@@ -18,7 +18,7 @@ RECIPE = Recipe.model_validate(
         "model": {"name": "tiny", "units": (12, 9), "dim": 7, "decoder_units": (10,)},
         "fit": {"epochs": 2, "batch_size": 4, "gain_db": 6.0, "validation_fraction": 0.2},
         "evaluate": {"c_grid": (0.01, 0.1), "n_folds": 2},
-        "head": {"c_grid": (0.01, 0.1), "gains_db": (-10.0,)},
+        "head": {"c_grid": (0.01, 0.1), "conditions": ("gain:-10dB",)},
     }
 )
 

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeep.audio.file import open_audio
+from streamdeep.audio.file import BLOCK_SAMPLES, open_audio
 from streamdeep.encoder.model import Model, load_model
 from streamdeep.errors import SourceError
 from streamdeep.frontend.logmel import warm_up
 from streamdeep.pipeline import Pipeline
 from streamdeep.records import Block, Embedding, Flag
+from streamdeep_trainer.conditions.condition import CLEAN, Condition
+from streamdeep_trainer.conditions.sound import Sound, read_sound
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.netcdf import (
     clip_arrays,
@@ -61,37 +63,49 @@ class EmbeddedClips:
     skipped: tuple[tuple[str, str], ...] = ()
 
 
-def embed_clip(
-    path: Path, model: Model, *, gain_db: float = 0.0, early_frames: int | None = None
-) -> list[Embedding]:
+def embed_clip(path: Path, model: Model, *, early_frames: int | None = None) -> list[Embedding]:
     """All embeddings of one sound file.
 
     Args:
         path: the file.
         model: loaded and proven.
-        gain_db: make it louder by this first.
         early_frames: see :func:`embeddings_of`.
 
     Raises:
         SourceError: not audio, broken off, or too short.
     """
-    factor = np.float32(10.0 ** (gain_db / 20.0))
     with open_audio(path) as audio:
-        pipeline = Pipeline(
-            model,
-            audio.sample_rate_hz,
-            audio.n_channels,
-            early_frames=() if early_frames is None else (early_frames,),
-        )
-        louder = (
-            Block(block.samples * factor if gain_db else block.samples, block.start_sample)
-            for block in audio.blocks()
-        )
-        found = list(embeddings_of(louder, pipeline, early_frames=early_frames))
+        pipeline = _pipeline(model, audio.sample_rate_hz, audio.n_channels, early_frames)
+        found = list(embeddings_of(audio.blocks(), pipeline, early_frames=early_frames))
     if not found:
-        least = "one frame" if early_frames is None else f"{early_frames} frames"
-        raise SourceError(f"{path} is shorter than {least} of the model")
+        raise SourceError(f"{path} is {_too_short(early_frames)}")
     return found
+
+
+def embed_sound(sound: Sound, model: Model, *, early_frames: int | None = None) -> list[Embedding]:
+    """All embeddings of a sound in memory, as a source of its rate would give them; as :func:`embed_clip`."""
+    n_channels = sound.samples.shape[1]
+    pipeline = _pipeline(model, sound.sample_rate_hz, n_channels, early_frames)
+    blocks = (
+        Block(sound.samples[first : first + BLOCK_SAMPLES], first)
+        for first in range(0, len(sound.samples), BLOCK_SAMPLES)
+    )
+    found = list(embeddings_of(blocks, pipeline, early_frames=early_frames))
+    if not found:
+        raise SourceError(f"it is {_too_short(early_frames)}")
+    return found
+
+
+def _pipeline(
+    model: Model, sample_rate_hz: int, n_channels: int, early_frames: int | None
+) -> Pipeline:
+    early = () if early_frames is None else (early_frames,)
+    return Pipeline(model, sample_rate_hz, n_channels, early_frames=early)
+
+
+def _too_short(early_frames: int | None) -> str:
+    least = "one frame" if early_frames is None else f"{early_frames} frames"
+    return f"shorter than {least} of the model"
 
 
 def embeddings_of(
@@ -122,7 +136,7 @@ def embed_clips(
     clips: Sequence[Clip],
     model_path: Path,
     *,
-    gain_db: float = 0.0,
+    condition: Condition = CLEAN,
     workers: int = 1,
     early_frames: int | None = None,
 ) -> EmbeddedClips:
@@ -131,7 +145,7 @@ def embed_clips(
     Args:
         clips: those that cannot be read are skipped and listed.
         model_path: the model file.
-        gain_db: make every clip louder by this first.
+        condition: under which every clip is heard; what it draws is drawn by a seed of 0.
         workers: processes; results do not depend on it.
         early_frames: see :func:`embeddings_of`.
 
@@ -141,7 +155,7 @@ def embed_clips(
     """
     model = load_model(model_path)
     warm_up(model.contract.frontend)
-    found = _results(clips, model, model_path, gain_db, workers, early_frames)
+    found = _results(clips, model, model_path, condition, workers, early_frames)
     return gathered(clips, track(found, len(clips), "embed"), model)
 
 
@@ -203,31 +217,33 @@ def _results(
     clips: Sequence[Clip],
     model: Model,
     model_path: Path,
-    gain_db: float,
+    condition: Condition,
     workers: int,
     early_frames: int | None,
 ) -> Iterator[list[Embedding] | str]:
     """Per clip its embeddings, or why there are none."""
     if workers == 1:
         for clip in clips:
-            yield _attempt(clip.path, model, gain_db, early_frames)
+            yield _attempt(clip, model, condition, early_frames)
         return
     # spawn: a fork would copy ONNX Runtime's threads in the middle of their work
     with ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=_open_worker, initargs=(model_path,)
     ) as pool:
-        paths = [clip.path for clip in clips]
-        same = ([gain_db] * len(paths), [early_frames] * len(paths))
-        yield from pool.map(_work, paths, *same, chunksize=4)
+        same = ([condition] * len(clips), [early_frames] * len(clips))
+        yield from pool.map(_work, clips, *same, chunksize=4)
 
 
 def _attempt(
-    path: Path, model: Model, gain_db: float, early_frames: int | None
+    clip: Clip, model: Model, condition: Condition, early_frames: int | None
 ) -> list[Embedding] | str:
     try:
-        return embed_clip(path, model, gain_db=gain_db, early_frames=early_frames)
+        if condition == CLEAN:
+            return embed_clip(clip.path, model, early_frames=early_frames)
+        changed = condition.change(read_sound(clip.path), seed=0, filename=clip.filename)
+        return embed_sound(changed, model, early_frames=early_frames)
     except UNUSABLE as error:
-        return reason_of(path, error)
+        return reason_of(clip.path, error)
 
 
 _worker_model: list[Model] = []  # one per worker process, loaded when it starts
@@ -237,8 +253,8 @@ def _open_worker(model_path: Path) -> None:
     _worker_model[:] = [load_model(model_path)]
 
 
-def _work(path: Path, gain_db: float, early_frames: int | None) -> list[Embedding] | str:
-    return _attempt(path, _worker_model[0], gain_db, early_frames)
+def _work(clip: Clip, condition: Condition, early_frames: int | None) -> list[Embedding] | str:
+    return _attempt(clip, _worker_model[0], condition, early_frames)
 
 
 _ABOUT = ("frontend", "segment", "sample_rate_hz", "seed")

@@ -53,12 +53,23 @@ class HeadRecipe(Strict):
 
     Attributes:
         name: what the head calls itself on the wire.
-        gains_db: each clip is also learnt this much louder, so that another microphone works.
+        conditions: each clip is also learnt as it sounds under these, by the names that ``robustness`` has for them, so
+            that another microphone, line or room works.
         c_grid: regularisations of the logistic regression to choose from.
     """
 
     name: str = Field(default="scene", min_length=1, max_length=64)
-    gains_db: tuple[float, ...] = (10.0, -10.0, -20.0)
+    conditions: tuple[str, ...] = Field(
+        default=(
+            "gain:-20dB",
+            "gain:-10dB",
+            "gain:+10dB",
+            "rate:8kHz",
+            "rate:16kHz",
+            "white:20dB",
+        ),
+        max_length=32,
+    )
     c_grid: tuple[Annotated[float, Field(gt=0.0)], ...] = Field(
         default=(1e-3, 1e-2, 1e-1), min_length=1
     )

@@ -1,6 +1,7 @@
 """A classifier to run live: logistic regression on standardised embeddings, written as a head file.
 
-It learns every clip at several gains, so that a quieter microphone works. The regularisation of the head
+It learns every clip under several conditions, so that a quieter microphone, a narrower line and some noise do not
+matter. The regularisation of the head
 that is written is chosen by all folds; the accuracy that it states was measured with nested folds, where
 a test fold chose nothing. The scores of these held-out folds also give the temperature by which the written
 head's probabilities are calibrated. Not here: the file (``streamdeep.heads.writing``).
@@ -22,6 +23,7 @@ from streamdeep.heads.calibration import (
 )
 from streamdeep.heads.head import Head
 from streamdeep.heads.writing import folded, write_linear_head
+from streamdeep_trainer.conditions.condition import CLEAN, Condition, conditions_of
 from streamdeep_trainer.config import HeadRecipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.folds import folds_of
@@ -86,6 +88,19 @@ def learn_head(rows: Rows, n_classes: int, grid: Sequence[float]) -> LinearHead:
     return LinearHead(weight / temperature, bias / temperature, c, logits, calibration)
 
 
+def teaching_conditions(recipe: HeadRecipe) -> tuple[Condition, ...]:
+    """Under which conditions every clip is learnt: as it is, and those of the recipe.
+
+    Raises:
+        ConfigurationError: one of the recipe's is none.
+        MissingDependencyError: one is a codec, and PyAV is missing.
+    """
+    if not recipe.conditions:
+        return (CLEAN,)
+    others = conditions_of(",".join(recipe.conditions))
+    return (CLEAN, *(condition for condition in others if condition != CLEAN))
+
+
 def train_head(
     clips: Sequence[Clip],
     model_path: Path,
@@ -102,28 +117,30 @@ def train_head(
         clips: labelled.
         model_path: the encoder.
         path: where the head goes.
-        recipe: gains and regularisations.
+        recipe: conditions and regularisations.
         provenance: more to say about it.
         workers: processes that embed.
         tell_skipped: told once which clips cannot be read, by filename and reason.
 
     Raises:
         SourceError: no clip can be read.
-        ConfigurationError: labels are missing, a class has too few clips, or the head cannot be written.
+        ConfigurationError: labels are missing, a class has too few clips, a condition is none, or the head cannot be
+            written.
+        MissingDependencyError: a condition is a codec, and PyAV is missing.
     """
-    gains = (0.0, *(gain for gain in recipe.gains_db if gain != 0.0))
+    conditions = teaching_conditions(recipe)
     check_writable(path)  # before the work, not after it
     _refuse_unfit(clips)
     copies: list[EmbeddedClips] = []
-    for gain in gains:
-        copies.append(embed_clips(clips, model_path, gain_db=gain, workers=workers))
+    for condition in conditions:
+        copies.append(embed_clips(clips, model_path, condition=condition, workers=workers))
         if len(copies) == 1:
             tell_skipped(copies[0].skipped)
             _refuse_unfit(copies[0].clips)
     rows, names = _stacked(copies)
-    gain_of_row = np.repeat(np.arange(len(copies)), [len(copy.vectors) for copy in copies])
+    copy_of_row = np.repeat(np.arange(len(copies)), [len(copy.vectors) for copy in copies])
     learnt = learn_head(rows, len(names), recipe.c_grid)
-    n_right = [_n_right(rows, learnt.logits, gain_of_row == number) for number in range(len(gains))]
+    n_right = [_n_right(rows, learnt.logits, copy_of_row == which) for which in range(len(copies))]
     n_clips = len(rows.labels)
     about = {
         "name": recipe.name,
@@ -132,10 +149,10 @@ def train_head(
         "n_folds": len(np.unique(rows.folds)),
         "classifier": "logistic regression on standardised embeddings, one decision per file",
         "c": learnt.c,
-        "gains_db": list(gains),
+        "conditions": [condition.name for condition in conditions],
         "cross_validated_accuracy": {
-            f"{gain:+g} dB": float(right / n_clips)
-            for gain, right in zip(gains, n_right, strict=True)
+            condition.name: float(right / n_clips)
+            for condition, right in zip(conditions, n_right, strict=True)
         },
         "calibration": learnt.calibration,
         "versions": versions(),
@@ -196,7 +213,7 @@ def _refuse_unfit(clips: Sequence[Clip]) -> None:
 
 
 def _stacked(copies: Sequence[EmbeddedClips]) -> tuple[Rows, tuple[str, ...]]:
-    """The same clips at several gains: one table, in which a clip's copies share its fold."""
+    """The same clips under several conditions: one table, in which a clip's copies share its fold."""
     return labelled_rows(
         copies[0].clips,
         np.concatenate([copy.vectors for copy in copies]),

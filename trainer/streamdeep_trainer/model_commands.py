@@ -31,7 +31,10 @@ def embed(
     rows_file: Input = None,
     model: ModelFile = None,
     layout: Layout = None,
-    gain_db: Annotated[float, typer.Option(help="Make every clip louder by this first.")] = 0.0,
+    condition: Annotated[
+        str | None,
+        typer.Option(help="How every clip is heard, such as gain:-20dB or mp3:32kbps."),
+    ] = None,
     workers: Workers = 1,
     as_json: Json = False,
 ) -> None:
@@ -40,16 +43,18 @@ def embed(
     Example: streamdeep-train embed --data ESC-10 --model runs/quick/model.onnx --out embeddings.nc
     """
     check_writable(out)
-    single = {"--workers": workers > 1, "--gain-db": gain_db, "--layout": layout}
+    single = {"--workers": workers > 1, "--condition": condition, "--layout": layout}
     refuse_contradictions(data, rows_file, single)
     if data is None:
         told = embed_prepared(rows_file, model or default_model_path(), out)
         tell(told, as_json=as_json, skipped=Skipped())
         return
+    from streamdeep_trainer.conditions.condition import CLEAN, condition_of
     from streamdeep_trainer.embed import embed_clips, save_embeddings
 
+    heard = CLEAN if condition is None else condition_of(condition)
     found = embed_clips(
-        find_clips(data, layout), model or default_model_path(), gain_db=gain_db, workers=workers
+        find_clips(data, layout), model or default_model_path(), condition=heard, workers=workers
     )
     save_embeddings(out, found)
     skipped = Skipped()

@@ -58,7 +58,7 @@ def robustness(
     """
     from rich.console import Console
 
-    from streamdeep_trainer.robustness.conditions import DEFAULT, TEACH
+    from streamdeep_trainer.conditions.condition import DEFAULT, TEACH
     from streamdeep_trainer.robustness.picture import draw
     from streamdeep_trainer.robustness.report import (
         FIGURES,

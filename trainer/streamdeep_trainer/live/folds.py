@@ -27,7 +27,7 @@ from streamdeep_trainer.datasets.folds import folds_of
 from streamdeep_trainer.embed import embed_clips, embeddings_of
 from streamdeep_trainer.evaluation.classify import Rows
 from streamdeep_trainer.evaluation.evaluate import labelled_rows
-from streamdeep_trainer.head import N_FOLDS, learn_head
+from streamdeep_trainer.head import N_FOLDS, learn_head, teaching_conditions
 from streamdeep_trainer.live.events import event_f1
 from streamdeep_trainer.live.hearing import Heard, hear, scores_of
 from streamdeep_trainer.live.scoring import COLLARS_S, OFFSET_SHARE, FoldScores, score
@@ -93,7 +93,7 @@ def score_live(
     Args:
         clips: labelled; their official folds, or folds that are drawn.
         model_path: the encoder.
-        recipe: gains and regularisations of the heads.
+        recipe: conditions and regularisations of the heads.
         seed: of the order of the clips.
         hop_s: seconds between segments of the signal; None is the model's.
         early_s: embeddings of the first so many seconds of each segment, in the place of whole ones.
@@ -182,11 +182,13 @@ def _taught(
     workers: int,
     tell_skipped: Callable[[tuple[tuple[str, str], ...]], None],
 ) -> tuple[Rows, tuple[str, ...], tuple[Clip, ...]]:
-    """Every clip at every gain, as a head is taught them."""
+    """Every clip under every condition, as a head is taught them."""
     copies = []
-    for gain in (0.0, *(gain for gain in recipe.gains_db if gain != 0.0)):
+    for condition in teaching_conditions(recipe):
         copies.append(
-            embed_clips(clips, model_path, gain_db=gain, workers=workers, early_frames=early_frames)
+            embed_clips(
+                clips, model_path, condition=condition, workers=workers, early_frames=early_frames
+            )
         )
         if len(copies) == 1:
             tell_skipped(copies[0].skipped)

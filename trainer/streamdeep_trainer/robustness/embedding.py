@@ -15,22 +15,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from streamdeep.audio.file import BLOCK_SAMPLES
 from streamdeep.encoder.model import Model, load_model
-from streamdeep.errors import SourceError
 from streamdeep.frontend.logmel import warm_up
-from streamdeep.pipeline import Pipeline
-from streamdeep.records import Block, Embedding
+from streamdeep.records import Embedding
+from streamdeep_trainer.conditions.condition import Condition
+from streamdeep_trainer.conditions.sound import read_sound
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.embed import (
-    embeddings_of,
+    embed_sound,
     gathered,
     save_embeddings,
 )
 from streamdeep_trainer.netcdf import versions
 from streamdeep_trainer.progress import progress
-from streamdeep_trainer.robustness.conditions import Condition
-from streamdeep_trainer.robustness.sound import Sound, read_sound
 from streamdeep_trainer.skipped import UNUSABLE, reason_of
 from streamdeep_trainer.workers import workers
 
@@ -38,23 +35,6 @@ FORMAT: Final = 1
 FOLDER: Final = "embeddings"
 
 _Results = list[list[Embedding] | str]
-
-
-def embed_sound(sound: Sound, model: Model) -> list[Embedding]:
-    """All embeddings of a sound, as a source of its rate would give them.
-
-    Raises:
-        SourceError: shorter than one frame.
-    """
-    pipeline = Pipeline(model, sound.sample_rate_hz, sound.samples.shape[1])
-    blocks = (
-        Block(sound.samples[first : first + BLOCK_SAMPLES], first)
-        for first in range(0, len(sound.samples), BLOCK_SAMPLES)
-    )
-    found = list(embeddings_of(blocks, pipeline))
-    if not found:
-        raise SourceError("it is shorter than one frame of the model")
-    return found
 
 
 class Embedder:

@@ -13,13 +13,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeep_trainer.conditions.condition import CLEAN
 from streamdeep_trainer.config import EvaluateRecipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.evaluation.classify import Rows, decide, learn, linear_svm
 from streamdeep_trainer.evaluation.decisions import Classifier
 from streamdeep_trainer.evaluation.judging import Answer, Split, rows_of, splits_of
 from streamdeep_trainer.evaluation.scoring import Scores, summarise
-from streamdeep_trainer.robustness.conditions import CLEAN
 
 TEACHINGS: Final = {
     "clean": "taught clean sound alone",
@@ -69,16 +69,16 @@ def judge(
     """
     seed, grid = recipe.seeds[0], tuple(sorted(recipe.c_grid))
     rows = {name: rows_of(clips, of.vectors, of.clip_rows)[0] for name, of in embedded.items()}
-    names = rows_of(clips, embedded[CLEAN].vectors, embedded[CLEAN].clip_rows)[1]
+    names = rows_of(clips, embedded[CLEAN.name].vectors, embedded[CLEAN.name].clip_rows)[1]
     answers: dict[tuple[str, str], list[Answer]] = {}
     for split in splits_of(clips, n_folds=recipe.n_folds, seed=seed):
-        clean, c = learn(rows[CLEAN], split.training, grid=grid, make=linear_svm, seed=seed)
+        clean, c = learn(rows[CLEAN.name], split.training, grid=grid, make=linear_svm, seed=seed)
         several: Classifier | None = None
         if teach:
             together = _together([rows[name] for name in teach])
             several = _taught(together, split, c / len(teach), seed)
         for name in asked:
-            same = clean if name == CLEAN else _taught(rows[name], split, c, seed)
+            same = clean if name == CLEAN.name else _taught(rows[name], split, c, seed)
             for teaching, machine in (("clean", clean), ("several", several), ("same", same)):
                 if machine is not None:
                     found = _ask(machine, rows[name], split, c, seed)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from rich.table import Table
 
-from streamdeep_trainer.robustness.conditions import CLEAN, titles_of
+from streamdeep_trainer.conditions.condition import CLEAN, titles_of
 from streamdeep_trainer.robustness.judging import TEACHINGS
 from streamdeep_trainer.robustness.robustness import Judged, Outcome
 from streamdeep_trainer.writing import write_text
@@ -46,12 +46,12 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 
 def teachings_of(outcome: Outcome) -> list[str]:
     """The names of those that there are."""
-    return [name for name in TEACHINGS if name in outcome.models[0].scores[CLEAN]]
+    return [name for name in TEACHINGS if name in outcome.models[0].scores[CLEAN.name]]
 
 
 def mean(model: Judged, teaching: str) -> float | None:
     """Mean accuracy over the conditions that were asked, ``clean`` not among them; None if there are no others."""
-    found = [of[teaching].accuracy for name, of in model.scores.items() if name != CLEAN]
+    found = [of[teaching].accuracy for name, of in model.scores.items() if name != CLEAN.name]
     return float(np.mean(found)) if found else None
 
 
@@ -61,7 +61,7 @@ def lines_of(outcome: Outcome, teaching: str) -> list[tuple[str, ...]]:
     for condition in outcome.conditions:
         cells = [_cell(model, model.scores[condition.name][teaching].accuracy, teaching)
                  for model in outcome.models]  # fmt: skip
-        if condition.name == CLEAN:
+        if condition.name == CLEAN.name:
             cells = [cell.partition(" ")[0] for cell in cells]
         lines.append((condition.title, *cells))
     means = [mean(model, teaching) for model in outcome.models]
@@ -76,7 +76,7 @@ def lines_of(outcome: Outcome, teaching: str) -> list[tuple[str, ...]]:
 
 
 def _cell(model: Judged, accuracy: float, teaching: str) -> str:
-    change = 100.0 * (accuracy - model.scores[CLEAN][teaching].accuracy)
+    change = 100.0 * (accuracy - model.scores[CLEAN.name][teaching].accuracy)
     return f"{100.0 * accuracy:.1f} ({change:+.1f})"
 
 
@@ -113,7 +113,7 @@ def as_markdown(outcome: Outcome) -> str:
 
 
 def _about(outcome: Outcome) -> list[str]:
-    low, high = outcome.models[0].scores[CLEAN]["clean"].interval
+    low, high = outcome.models[0].scores[CLEAN.name]["clean"].interval
     lines = [
         f"{outcome.n_clips} clips of {len(outcome.classes)} classes, seed {outcome.seed}. A linear support vector machine is "
         "taught on all folds but one and asked for the clips of that one, under each condition. Its C is chosen by inner folds of "

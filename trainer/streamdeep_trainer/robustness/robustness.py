@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from streamdeep.errors import ConfigurationError
+from streamdeep_trainer.conditions.condition import CLEAN, Condition, conditions_of
 from streamdeep_trainer.config import EvaluateRecipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.layouts import find_clips
@@ -21,7 +22,6 @@ from streamdeep_trainer.evaluation.scoring import Scores
 from streamdeep_trainer.lock import alone_in
 from streamdeep_trainer.netcdf import versions
 from streamdeep_trainer.progress import progress
-from streamdeep_trainer.robustness.conditions import Condition, conditions_of
 from streamdeep_trainer.robustness.embedding import Embedder, Order, embed_all
 from streamdeep_trainer.robustness.judging import Vectors, judge
 
@@ -106,9 +106,8 @@ def robustness(plan: Plan, *, tell_skipped: TellSkipped = lambda _: None) -> Out
         ModelError: a model file is not good.
         MissingDependencyError: a codec without PyAV.
     """
-    clean = Condition()
     asked = conditions_of(plan.conditions)
-    asked = (clean, *(condition for condition in asked if condition != clean))
+    asked = (CLEAN, *(condition for condition in asked if condition != CLEAN))
     teach = conditions_of(plan.teach) if plan.teach.strip() else ()
     names = _names(plan.models)
     embedder = Embedder(plan.models)

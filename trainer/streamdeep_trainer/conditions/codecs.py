@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeep.errors import ConfigurationError, MissingDependencyError, SourceError
-from streamdeep_trainer.robustness.changes import at_rate
-from streamdeep_trainer.robustness.sound import Sound
+from streamdeep_trainer.conditions.changes import at_rate
+from streamdeep_trainer.conditions.sound import Sound
 
 _ANY_RATE_HZ: Final = 48_000
 _LAYER_3: Final = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)

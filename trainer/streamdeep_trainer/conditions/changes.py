@@ -8,7 +8,7 @@ from scipy.fft import next_fast_len
 from scipy.signal import oaconvolve
 
 from streamdeep.audio.resample import Resampler
-from streamdeep_trainer.robustness.sound import Sound, mean_power, sounding_from, sounding_power
+from streamdeep_trainer.conditions.sound import Sound, mean_power, sounding_from, sounding_power
 
 LOWEST_PINK_HZ: Final = 20.0
 """Below it pink noise is white, so that the power that is counted can be heard."""

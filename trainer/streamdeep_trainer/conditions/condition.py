@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from streamdeep.errors import ConfigurationError
-from streamdeep_trainer.robustness.changes import (
+from streamdeep_trainer.conditions.changes import (
     at_rate,
     impulse_response,
     louder,
@@ -23,10 +23,10 @@ from streamdeep_trainer.robustness.changes import (
     reverberant,
     white_noise,
 )
-from streamdeep_trainer.robustness.codecs import CODECS, check_codec, through_codec
-from streamdeep_trainer.robustness.sound import Sound
+from streamdeep_trainer.conditions.codecs import CODECS, check_codec, through_codec
+from streamdeep_trainer.conditions.sound import Sound
 
-CLEAN: Final = "clean"
+_CLEAN: Final = "clean"
 
 _Change = Callable[[Sound, float, np.random.Generator], Sound]
 
@@ -100,14 +100,14 @@ class Condition:
     def name(self) -> str:
         """What users type."""
         if not self.kind:
-            return CLEAN
+            return _CLEAN
         sign = "+" if self.kind == "gain" else ""
         return f"{self.kind}:{self.number:{sign}g}{KINDS[self.kind].unit}"
 
     @property
     def title(self) -> str:
         """For tables."""
-        return KINDS[self.kind].title.format(self.number) if self.kind else CLEAN
+        return KINDS[self.kind].title.format(self.number) if self.kind else _CLEAN
 
     def change(self, sound: Sound, *, seed: int, filename: str) -> Sound:
         """Do it.
@@ -129,6 +129,10 @@ class Condition:
         return KINDS[self.kind].change(sound, self.number, random)
 
 
+CLEAN: Final = Condition()
+"""Sound as it is."""
+
+
 def conditions_of(text: str) -> tuple[Condition, ...]:
     """Conditions from names with commas between them, in that order.
 
@@ -136,30 +140,36 @@ def conditions_of(text: str) -> tuple[Condition, ...]:
         ConfigurationError: a name is none, a number is out of range, one is named twice, or there is none.
         MissingDependencyError: a codec without PyAV.
     """
-    found = [_condition(word.strip()) for word in text.split(",") if word.strip()]
+    found = [condition_of(word.strip()) for word in text.split(",") if word.strip()]
     if not found:
         raise ConfigurationError("no condition is named; clean is one")
     for condition in found:
         if found.count(condition) > 1:
             raise ConfigurationError(f"the condition {condition.name} is named twice; name it once")
-        if condition.kind in CODECS:
-            check_codec(condition.kind, condition.number)
     return tuple(found)
 
 
-def _condition(word: str) -> Condition:
-    if word == CLEAN:
-        return Condition()
+def condition_of(word: str) -> Condition:
+    """One condition from its name.
+
+    Raises:
+        ConfigurationError: the name is none, or the number is out of range.
+        MissingDependencyError: a codec without PyAV.
+    """
+    if word == _CLEAN:
+        return CLEAN
     match = re.fullmatch(r"([a-z0-9]+):([+-]?\d+(?:\.\d+)?)([A-Za-z]+)", word)
     kind = KINDS.get(match[1]) if match else None
     if match is None or kind is None or match[3] != kind.unit:
         known = ", ".join(f"{name}:NUMBER{one.unit}" for name, one in KINDS.items())
-        raise ConfigurationError(f"{word!r} is no condition; use {CLEAN}, {known}")
+        raise ConfigurationError(f"{word!r} is no condition; use {_CLEAN}, {known}")
     number = float(match[2])
     if not kind.low <= number <= kind.high:
         raise ConfigurationError(
             f"{word!r} is out of range; {kind.low:g} to {kind.high:g} {kind.unit} will do"
         )
+    if match[1] in CODECS:
+        check_codec(match[1], number)
     return Condition(match[1], number)
 
 
