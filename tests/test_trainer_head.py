@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from trainer_data import RECIPE, write_tones
 
+from streamdeep.errors import ConfigurationError
 from streamdeep.heads.calibration import calibration_error, softmax
 from streamdeep_trainer.datasets.layouts import find_clips
 from streamdeep_trainer.embed import embed_clips
@@ -54,3 +55,24 @@ def test_a_class_that_one_fold_has_alone_is_no_obstacle(trained, clips):
     assert head.contract.labels == ("a", "b", "rare")
     found = head.contract.provenance["calibration"]
     assert np.isfinite([found["temperature"], found["log_loss"]]).all()
+
+
+def test_a_head_says_how_well_it_does_under_every_condition_that_it_learnt(
+    tmp_path, clips, model_path
+):
+    recipe = RECIPE.head.model_copy(update={"conditions": ("gain:-60dB", "clean", "white:-60dB")})
+    head = train_head(clips, model_path, tmp_path / "head.onnx", recipe=recipe)
+    about = head.contract.provenance
+    assert about["conditions"] == ["clean", "gain:-60dB", "white:-60dB"]
+    shares = about["cross_validated_accuracy"]
+    assert list(shares) == about["conditions"]
+    assert (
+        shares["white:-60dB"] < 0.8 < shares["clean"]
+    )  # nothing is left of sound 60 dB below the noise
+
+
+def test_a_condition_that_is_none_is_refused_before_the_work(tmp_path, clips, model_path):
+    recipe = RECIPE.head.model_copy(update={"conditions": ("gain:-60",)})
+    with pytest.raises(ConfigurationError, match="'gain:-60' is no condition; use clean, gain:NUM"):
+        train_head(clips, model_path, tmp_path / "head.onnx", recipe=recipe)
+    assert not (tmp_path / "head.onnx").exists()
