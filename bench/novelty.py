@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.covariance import LedoitWolf
+from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
@@ -41,6 +41,7 @@ from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.layouts import find_clips
 from streamdeep_trainer.embed import embed_clips
 from streamdeep_trainer.export import export_model
+from streamdeep_trainer.fusion import fuse_models, load_part
 from streamdeep_trainer.spectrograms import make_spectrograms
 from streamdeep_trainer.statistics import conformal_quantiles, describe_embeddings, held_out_scores
 
@@ -91,15 +92,25 @@ def nearest_principal(training, rows):
 
 
 def probabilistic_components(training, rows):
-    # The likelihood of probabilistic principal component analysis (Tipping and Bishop 1999).
-    return -PCA(N_AXES, svd_solver="full").fit(training.astype(np.float64)).score_samples(rows)
+    # The likelihood of probabilistic principal component analysis (Tipping and Bishop 1999), but for its constant.
+    found = PCA(N_AXES, svd_solver="full").fit(training.astype(np.float64))
+    along = np.square(found.transform(rows))
+    left = np.maximum(np.square(rows - found.mean_).sum(axis=1) - along.sum(axis=1), 0.0)
+    return (along / found.explained_variance_).sum(axis=1) + left / found.noise_variance_
 
 
 def mahalanobis(training, rows):
-    # Shrunk towards a multiple of the identity, so that the full matrix has an inverse.
-    found = LedoitWolf(store_precision=False).fit(training.astype(np.float64))
-    deviations = rows - found.location_
-    return np.einsum("nd,dn->n", deviations, np.linalg.solve(found.covariance_, deviations.T))
+    # Shrunk towards a multiple of the identity (Ledoit and Wolf 2004), so that it has an inverse; worked out in
+    # the training rows' own coordinates, since with more values than rows it has no other axes.
+    mean = training.mean(axis=0, dtype=np.float64)
+    centred, deviations = training - mean, rows - mean
+    share = ledoit_wolf_shrinkage(centred, assume_centered=True)
+    floor = share * np.square(centred).mean()
+    _, singular, axes = np.linalg.svd(centred, full_matrices=False)
+    along = np.square(deviations @ axes.T)
+    left = np.maximum(np.square(deviations).sum(axis=1) - along.sum(axis=1), 0.0)
+    variances = (1.0 - share) * singular**2 / len(training) + floor
+    return (along / variances).sum(axis=1) + left / floor
 
 
 def one_class_svm(training, rows):
@@ -134,19 +145,23 @@ def kind(name, clips, vectors, clip_rows) -> Kind:
 
 
 def twin(clips: list[Clip], folder: Path) -> Path:
-    """The embedded model as it was before its training."""
+    """The embedded model as it was before its training: view by view, then fused."""
     contract = load_model().contract
-    recipe = Recipe.model_validate(contract.provenance["recipe"])
-    level = contract.frontend.views[0].level
-    checkpoint = Checkpoint(
-        recipe,
-        n_epochs=0,
-        levels=(level.floor_db, level.ceiling_db),
-        held_out=(),
-        weights=weights_of(untrained_network(recipe)),
-    )
-    spectrograms = make_spectrograms(clips, recipe.frontend.stored())
-    onnxfile.write(folder / "twin.onnx", export_model(checkpoint, spectrograms, untrained=True))
+    parts = []
+    for about, view in zip(contract.provenance["fused"], contract.frontend.views, strict=True):
+        recipe = Recipe.model_validate(about["recipe"])
+        checkpoint = Checkpoint(
+            recipe,
+            n_epochs=0,
+            levels=(view.level.floor_db, view.level.ceiling_db),
+            held_out=(),
+            weights=weights_of(untrained_network(recipe)),
+        )
+        spectrograms = make_spectrograms(clips, recipe.frontend.stored())
+        path = folder / f"{about['name']}.onnx"
+        onnxfile.write(path, export_model(checkpoint, spectrograms, untrained=True))
+        parts.append(load_part(path))
+    onnxfile.write(folder / "twin.onnx", fuse_models(parts, name="untrained"))
     return folder / "twin.onnx"
 
 
