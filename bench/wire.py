@@ -11,7 +11,7 @@ from streamdeep.records import Flag
 from streamdeep.wire.messages import EmbeddingMessage, pack, unpack
 
 DIM = 1536
-"""As the embedded model has."""
+"""As the model of ``esc10.toml`` has."""
 PACK, UNPACK = "pack", "unpack"
 
 
