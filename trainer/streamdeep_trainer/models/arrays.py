@@ -20,7 +20,8 @@ from streamdeep_trainer.graph import (
     RecurrentLayer,
 )
 from streamdeep_trainer.models.cells import MinimalGru, ResetBeforeGru
-from streamdeep_trainer.models.encoder import Encoder, FrequencyEncoder
+from streamdeep_trainer.models.encoder import Encoder
+from streamdeep_trainer.models.frequency_encoder import FrequencyEncoder
 from streamdeep_trainer.models.patches import PatchDictionary, PatchEncoder
 
 

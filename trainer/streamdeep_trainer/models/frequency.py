@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from streamdeep_trainer.models.cells import Cell
 from streamdeep_trainer.models.decoder import Decoder, DecoderShape, Feed
-from streamdeep_trainer.models.encoder import Encoder, EncoderShape, FrequencyShape, Readout
+from streamdeep_trainer.models.encoder import Encoder, EncoderShape, Readout
+from streamdeep_trainer.models.frequency_encoder import FrequencyShape
 from streamdeep_trainer.models.rows import silence_excused
 from streamdeep_trainer.models.windows import Windows
 

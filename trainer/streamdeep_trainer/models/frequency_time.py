@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from streamdeep_trainer.models.cells import Cell
 from streamdeep_trainer.models.decoder import Decoder, DecoderShape
-from streamdeep_trainer.models.encoder import Encoder, EncoderShape, FrequencyShape, Readout
+from streamdeep_trainer.models.encoder import Encoder, EncoderShape, Readout
 from streamdeep_trainer.models.frequency import decode_bands
+from streamdeep_trainer.models.frequency_encoder import FrequencyShape
 from streamdeep_trainer.models.rows import reversed_rows, silence_excused
 from streamdeep_trainer.models.windows import Windows
 
