@@ -19,13 +19,22 @@ from streamdeep_trainer.frontend_recipe import STORED_FLOOR_DB as STORED_FLOOR_D
 from streamdeep_trainer.frontend_recipe import FrontendRecipe as FrontendRecipe
 from streamdeep_trainer.frontend_recipe import SegmentRecipe as SegmentRecipe
 from streamdeep_trainer.frontend_recipe import ViewRecipe as ViewRecipe
-from streamdeep_trainer.model_recipe import DictionaryModel, ModelRecipe, TimeModel
+from streamdeep_trainer.model_recipe import (
+    DictionaryModel,
+    ExactModel,
+    FrequencyModel,
+    ModelRecipe,
+    TimeModel,
+)
 from streamdeep_trainer.objective_recipe import (
     ClusterPredictionObjective,
+    MaskedObjective,
     ObjectiveRecipe,
     PredictionObjective,
     ReconstructionObjective,
 )
+
+_OF_FRAMES = (MaskedObjective, PredictionObjective, ClusterPredictionObjective)
 
 
 class FitRecipe(Strict):
@@ -107,6 +116,7 @@ class Recipe(Strict):
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
         self._check_objective()
+        self._check_attention()
         self._check_augment()
         self._check_views()
         return self
@@ -138,6 +148,24 @@ class Recipe(Strict):
                 raise ValueError(
                     f"ahead_frames = {max(objective.ahead_frames)}, and crops have {self.crop_frames} frames"
                 )
+
+    def _check_attention(self) -> None:
+        """It is learnt from what is made of the embedding; what looks at frames would leave it as it was drawn."""
+        model, name = self.model, self.objective.kind
+        if isinstance(model, DictionaryModel | ExactModel) or model.readout != "attention":
+            return
+        if isinstance(self.objective, _OF_FRAMES):
+            raise ValueError(
+                f"{name} looks at outputs frame by frame and would leave attention untrained; use "
+                "readout = 'pooled', or an objective that looks at the embedding, such as reconstruction"
+            )
+        if isinstance(model, FrequencyModel) and isinstance(
+            self.objective, ReconstructionObjective
+        ):
+            raise ValueError(
+                "f-rae reconstructs each frame from its own code and would leave attention untrained; use "
+                "readout = 'pooled', or an objective that looks at the embedding, such as vicreg"
+            )
 
     def _check_augment(self) -> None:
         augment, objective = self.augment, self.objective

@@ -27,6 +27,7 @@ from streamdeep_trainer.graph import (
     write_encoder,
 )
 from streamdeep_trainer.levels import input_of
+from streamdeep_trainer.model_recipe import unused_keys
 from streamdeep_trainer.modelfile import seal_model
 from streamdeep_trainer.models.arrays import encoder_weights, needs_unit_means
 from streamdeep_trainer.models.encoder import Encoder
@@ -207,7 +208,10 @@ def _provenance(
         "epochs": 0 if untrained else checkpoint.n_epochs,
         "losses": [] if untrained else [list(pair) for pair in checkpoint.losses],
         # How the model is judged afterwards does not belong to what it is.
-        "recipe": recipe.model_dump(mode="json", exclude={"evaluate", "head"}),
+        "recipe": recipe.model_dump(
+            mode="json",
+            exclude={"evaluate": True, "head": True, "model": unused_keys(recipe.model)},
+        ),
         "versions": versions(),
     }
 
