@@ -222,10 +222,14 @@ def test_it_is_fused_and_shrunk_like_any_other(kind, tmp_path):
 @pytest.mark.parametrize(
     ("model", "objective", "says"),
     [
-        (ALL_OF_IT, "prediction", "prediction looks at outputs frame by frame and would leave"),
-        (ALL_OF_IT, "masked", "masked looks at outputs frame by frame and would leave attention"),
-        (ALL_OF_IT, "cluster-prediction", "cluster-prediction looks at outputs frame by frame"),
-        ({"kind": "f-rae", "readout": "attention"}, "reconstruction", "each frame from its own"),
+        (ALL_OF_IT, "prediction", "prediction of t-rae looks at frames one by one and would leave"),
+        (ALL_OF_IT, "masked", "masked of t-rae looks at frames one by one"),
+        (ALL_OF_IT, "cluster-prediction", "cluster-prediction of t-rae looks at frames one by one"),
+        (
+            {"kind": "f-rae", "readout": "attention"},
+            "reconstruction",
+            "reconstruction of f-rae looks at",
+        ),
         ({"kind": "ft-rae", "stem": {}}, "reconstruction", "stem"),
         ({"kind": "dictionary", "readout": "attention"}, "reconstruction", "readout"),
         ({"stem": {"frames": 0}}, "reconstruction", "greater than or equal to 1"),

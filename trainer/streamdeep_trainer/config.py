@@ -150,21 +150,15 @@ class Recipe(Strict):
                 )
 
     def _check_attention(self) -> None:
-        """It is learnt from what is made of the embedding; what looks at frames would leave it as it was drawn."""
-        model, name = self.model, self.objective.kind
+        """It is learnt through the embedding; what looks at frames one by one would leave it as it was drawn."""
+        model, objective = self.model, self.objective
         if isinstance(model, DictionaryModel | ExactModel) or model.readout != "attention":
             return
-        if isinstance(self.objective, _OF_FRAMES):
+        of_frames = isinstance(model, FrequencyModel) and objective == ReconstructionObjective()
+        if of_frames or isinstance(objective, _OF_FRAMES):
             raise ValueError(
-                f"{name} looks at outputs frame by frame and would leave attention untrained; use "
-                "readout = 'pooled', or an objective that looks at the embedding, such as reconstruction"
-            )
-        if isinstance(model, FrequencyModel) and isinstance(
-            self.objective, ReconstructionObjective
-        ):
-            raise ValueError(
-                "f-rae reconstructs each frame from its own code and would leave attention untrained; use "
-                "readout = 'pooled', or an objective that looks at the embedding, such as vicreg"
+                f"{objective.kind} of {model.kind} looks at frames one by one and would leave readout = 'attention' "
+                "untrained; use 'pooled', or an objective that looks at the embedding, such as vicreg"
             )
 
     def _check_augment(self) -> None:

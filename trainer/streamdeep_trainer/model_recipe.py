@@ -231,22 +231,6 @@ class FrequencyTimeModel(_Windowed):
     frequency_encoder_noise: Probability = 0.0
 
 
-_CAME_LATER = ("readout_layers", "attention_heads", "stem")
-
-
-def unused_keys(model: Strict) -> set[str]:
-    """Keys that a recipe may leave out of what names it: they came later, and stand at their defaults.
-
-    So the bytes of a model file, whose provenance has the recipe, do not change for a key that is not used.
-    """
-    fields = type(model).model_fields
-    return {
-        key
-        for key in _CAME_LATER
-        if key in fields and getattr(model, key) == fields[key].get_default()
-    }
-
-
 def _kind(value: Any) -> str:
     """The kind of a table or record; ``t-rae`` where a table does not say."""
     if isinstance(value, dict):
