@@ -14,7 +14,7 @@ from streamdeep_trainer.graph.sums import double, n_parts, running_sum, single
 from streamdeep_trainer.graph.weights import EncoderWeights, Projection
 
 SCORE_BOUND = 4.0
-"""Of attention: a frame counts e^-4 to e^4. No running maximum is needed, and a million frames fit into float32."""
+"""Of attention: a frame counts e^-4 to e^4, so that sums stay within float32 without a running maximum beside them."""
 VARIANCE_FLOOR = 1e-4
 """Added under the root of a pooled variance; a unit that never moves has a deviation of 0.01."""
 ROUGHNESS_FLOOR = 0.02
@@ -108,7 +108,7 @@ def _write_counted(build: Builder, attention: Projection, outputs: str, n_output
 
 
 def heads_of(n_outputs: int, n_heads: int) -> NDArray[np.int64]:
-    """``(n_outputs,)``: which head each output belongs to; neighbours share one, and heads are of equal size or differ by one."""
+    """``(n_outputs,)``, which head each output belongs to: neighbours to one, and to each as many, or one more."""
     return np.arange(n_outputs) * n_heads // n_outputs
 
 
