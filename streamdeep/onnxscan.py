@@ -16,7 +16,7 @@ from streamdeep.errors import ModelError
 
 MAX_STEPS = 65536
 """Of a Scan over something else than frames, as the windows of a frame are."""
-_ELEMENTWISE = frozenset({"Add", "Mul", "Sigmoid", "Sub", "Tanh"})
+_ELEMENTWISE = frozenset({"Add", "Div", "Mul", "Sigmoid", "Sub", "Tanh"})
 _FRAMES_FIRST, _FRAMES_SECOND = 0, 1
 
 

@@ -16,6 +16,7 @@ from trainer_data import RATE_HZ, RECIPE, with_fit, with_model, write_tones
 from streamdeep.config import Strict
 from streamdeep.errors import ConfigurationError, SourceError
 from streamdeep_trainer import cli
+from streamdeep_trainer.augment_recipe import AugmentRecipe
 from streamdeep_trainer.comparing import kinds
 from streamdeep_trainer.comparing.answers import OWN, Answers, answer_cell, answer_fold
 from streamdeep_trainer.comparing.cells import Store, cell_of
@@ -36,6 +37,7 @@ from streamdeep_trainer.embed import embed_clips
 from streamdeep_trainer.evaluation.classify import Rows
 from streamdeep_trainer.evaluation.judging import Method
 from streamdeep_trainer.evaluation.neighbours import Neighbours, neighbours
+from streamdeep_trainer.objective_recipe import MaskedObjective
 from streamdeep_trainer.progress import track
 
 TOML = """
@@ -492,6 +494,12 @@ def test_a_cell_is_never_taken_for_another(tmp_path):
         digest(replace(row, options={"k": 1})),
         digest(replace(row, recipe=with_fit(epochs=3))),
         digest(replace(row, recipe=with_model(readout="final"))),
+        digest(
+            replace(
+                row, recipe=RECIPE.model_copy(update={"objective": MaskedObjective(kind="masked")})
+            )
+        ),
+        digest(replace(row, recipe=RECIPE.model_copy(update={"augment": AugmentRecipe(crop=0.5)}))),
         digest(clips=clips[1:]),
         digest(clips=relabelled(label="b")),
         digest(clips=relabelled(fold=3)),

@@ -140,6 +140,15 @@ def rows_without_columns(model):
     scan.input[1] = scan.input[2] = "none"
 
 
+def rows_without_columns_divided(model):
+    scan = next(node for node in model.graph.node if node.op_type == "Scan")
+    model.graph.initializer.append(helper.make_tensor("none", 1, [10**12, 0], []))
+    model.graph.initializer.append(numpy_helper.from_array(np.ones(1, np.float32), "divisor"))
+    at = list(model.graph.node).index(scan)
+    scan.input[1] = scan.input[2] = "quotient"
+    model.graph.node.insert(at, helper.make_node("Div", ["none", "divisor"], ["quotient"]))
+
+
 def rows_without_columns_by_a_shape(model):
     scan = next(node for node in model.graph.node if node.op_type == "Scan")
     shape = numpy_helper.from_array(np.array([10**12, 1, 0]), "endless")
@@ -170,6 +179,7 @@ def more_scanned_than_given(model):
     "change",
     [
         rows_without_columns,
+        rows_without_columns_divided,
         rows_without_columns_by_a_shape,
         rows_out_of_a_state,
         another_axis,

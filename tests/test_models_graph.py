@@ -19,6 +19,7 @@ from streamdeep_trainer.models.autoencoder import Shape
 from streamdeep_trainer.models.frequency import FrequencyAutoencoderShape
 from streamdeep_trainer.models.frequency_time import FrequencyTimeShape
 from streamdeep_trainer.models.networks import build_network
+from streamdeep_trainer.models.stem import StemShape
 from streamdeep_trainer.models.windows import Windows
 
 N_FEATURES = FRONTEND.n_features  # 20
@@ -29,9 +30,24 @@ SMALL = {"units": (12, 9), "decoder_units": (5,), "dim": 16}
 CAUSAL = {
     f"{cell} {readout}": Shape(N_FEATURES, cell=cell, readout=readout, **SMALL)
     for cell in ("gru", "gru-reset-before", "lstm", "minimal")
-    for readout in ("final", "pooled")
+    for readout in ("final", "pooled", "attention")
 }
 CAUSAL |= {
+    "stem final": Shape(N_FEATURES, readout="final", stem=StemShape(3, 7), **SMALL),
+    "stem pooled": Shape(N_FEATURES, cell="lstm", stem=StemShape(5, 30), **SMALL),
+    "stem attention": Shape(
+        N_FEATURES, readout="attention", attention_heads=3, stem=StemShape(2, 7), **SMALL
+    ),
+    "stem minimal": Shape(N_FEATURES, cell="minimal", stem=StemShape(4, 7), **SMALL),
+    "stem of one frame": Shape(N_FEATURES, readout="final", stem=StemShape(1, 7), **SMALL),
+    "last pooled": Shape(N_FEATURES, readout_layers="last", **SMALL),
+    "last attention": Shape(
+        N_FEATURES, cell="minimal", readout="attention", readout_layers="last", **SMALL
+    ),
+    "f attention": FrequencyAutoencoderShape(WINDOWS, code=10, readout="attention"),
+    "ft attention": FrequencyTimeShape(
+        WINDOWS, (12,), (10, 7), readout="attention", readout_layers="last"
+    ),
     "lstm wide": Shape(N_FEATURES, cell="lstm", readout="final", units=(64, 48, 16)),
     "reset-before wide": Shape(N_FEATURES, cell="gru-reset-before", units=(64, 48, 16)),
     "minimal wide": Shape(N_FEATURES, cell="minimal", units=(64, 48, 17)),
@@ -56,9 +72,17 @@ WHOLE = {
         N_FEATURES, cell=cell, readout=readout, bidirectional_encoder=True, **SMALL
     )
     for cell in ("gru", "gru-reset-before", "lstm", "minimal")
-    for readout in ("final", "pooled")
+    for readout in ("final", "pooled", "attention")
 }
 WHOLE |= {
+    "stem last": Shape(
+        N_FEATURES,
+        readout="attention",
+        readout_layers="last",
+        stem=StemShape(3, 7),
+        bidirectional_encoder=True,
+        **SMALL,
+    ),
     "exact": ExactShape(N_FEATURES, layers=2, units=12, bidirectional_encoder=True),
     "ft": FrequencyTimeShape(WINDOWS, (12,), (10, 7), bidirectional_encoder=True),
 }
@@ -69,6 +93,8 @@ def exported(name, whole=False):
     """A network's encoder, and the model file made of it, loaded."""
     torch.manual_seed(0)
     encoder = build_network((WHOLE if whole else CAUSAL)[name]).encoder.eval()
+    if encoder.attention is not None:  # as drawn, all frames count almost alike
+        encoder.attention.requires_grad_(False).weight.mul_(20.0)
     means = np.linspace(-0.1, 0.1, encoder.shape.n_outputs, dtype=np.float32)
     return encoder, *sealed(encoder_weights(encoder, means), name)
 
@@ -123,6 +149,8 @@ LARGE = {
     "exact lstm": ExactShape(128, 2, 256, cell="lstm", bidirectional_decoder=True),
     "lstm pooled": Shape(128, cell="lstm"),
     "minimal pooled": Shape(128, cell="minimal"),
+    "attention": Shape(128, readout="attention"),
+    "stem": Shape(128, readout="attention", readout_layers="last", stem=StemShape()),
     "f": FrequencyAutoencoderShape(Windows((128,)), code=64),
     "ft": FrequencyTimeShape(Windows((128,)), bidirectional_frequency_encoder=True),
 }
@@ -222,6 +250,8 @@ def test_every_allowed_operator_is_in_a_graph_that_is_proven_here():
         ("lstm final", True, "bidirectional-lstm", (12, 9)),
         ("f pooled", False, "frequency-gru", (12, 9)),
         ("ft pooled", False, "frequency-time-gru", (10, 7)),
+        ("stem attention", False, "stem-gru", (12, 9)),
+        ("stem last", True, "bidirectional-stem-gru", (12, 9)),
     ],
 )
 def test_the_contract_says_what_the_network_is(name, whole, cell, units):
@@ -229,3 +259,4 @@ def test_the_contract_says_what_the_network_is(name, whole, cell, units):
     contract = model.contract.encoder
     assert (contract.cell, contract.units) == (cell, units)
     assert contract.dim == encoder.shape.embedding_dim
+    assert contract.readout == encoder.shape.readout

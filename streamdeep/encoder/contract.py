@@ -57,7 +57,8 @@ class EncoderContract(Strict):
     Attributes:
         cell: recurrent cell, for people; the graph is what counts.
         units: units of each layer.
-        readout: ``final`` state or running ``pooled`` statistics of the outputs.
+        readout: ``final`` state, running ``pooled`` statistics of the outputs, or ``attention``: the same of frames
+            that count more or less.
         dim: length of an embedding.
         state_width: floats carried per lane; 0 where not incremental.
         incremental: the graph takes frames in any cut and carries its state.
@@ -65,7 +66,7 @@ class EncoderContract(Strict):
 
     cell: str
     units: tuple[int, ...]
-    readout: Literal["final", "pooled"]
+    readout: Literal["final", "pooled", "attention"]
     dim: int = Field(ge=1, le=65536)
     state_width: int = Field(ge=0, le=1 << 20)
     incremental: bool

@@ -13,6 +13,7 @@ from streamdeep_trainer.models.frequency import FrequencyAutoencoderShape
 from streamdeep_trainer.models.frequency_time import FrequencyTimeShape
 from streamdeep_trainer.models.networks import AnyShape, Network, build_network
 from streamdeep_trainer.models.patches import PatchesShape, PatchShape
+from streamdeep_trainer.models.stem import StemShape
 from streamdeep_trainer.models.windows import Windows
 from streamdeep_trainer.objective_recipe import ReconstructionObjective
 
@@ -49,7 +50,8 @@ def _shape_of(recipe: Recipe) -> AnyShape:
         return ExactShape(n_features=frontend.n_features, **options)
     options["frame_dropout"] = fit.frame_dropout
     if isinstance(model, TimeModel):
-        return Shape(n_features=frontend.n_features, **options)
+        stem = None if model.stem is None else StemShape(**model.stem.model_dump())
+        return Shape(n_features=frontend.n_features, **options | {"stem": stem})
     windows = Windows(
         tuple(view.width for view in frontend.views),
         width=options.pop("window_bands"),

@@ -18,14 +18,23 @@ from streamdeep_trainer.frontend_recipe import STORED_CEILING_DB as STORED_CEILI
 from streamdeep_trainer.frontend_recipe import STORED_FLOOR_DB as STORED_FLOOR_DB
 from streamdeep_trainer.frontend_recipe import FrontendRecipe as FrontendRecipe
 from streamdeep_trainer.frontend_recipe import SegmentRecipe as SegmentRecipe
-from streamdeep_trainer.model_recipe import DictionaryModel, ModelRecipe, TimeModel
+from streamdeep_trainer.model_recipe import (
+    DictionaryModel,
+    ExactModel,
+    FrequencyModel,
+    ModelRecipe,
+    TimeModel,
+)
 from streamdeep_trainer.objective_recipe import (
     ClusterPredictionObjective,
+    MaskedObjective,
     ObjectiveRecipe,
     PredictionObjective,
     ReconstructionObjective,
 )
 from streamdeep_trainer.view_recipe import ViewRecipe as ViewRecipe
+
+_OF_FRAMES = (MaskedObjective, PredictionObjective, ClusterPredictionObjective)
 
 
 class FitRecipe(Strict):
@@ -107,6 +116,7 @@ class Recipe(Strict):
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
         self._check_objective()
+        self._check_attention()
         self._check_augment()
         self._check_views()
         return self
@@ -138,6 +148,18 @@ class Recipe(Strict):
                 raise ValueError(
                     f"ahead_frames = {max(objective.ahead_frames)}, and crops have {self.crop_frames} frames"
                 )
+
+    def _check_attention(self) -> None:
+        """It is learnt through the embedding; what looks at frames one by one would leave it as it was drawn."""
+        model, objective = self.model, self.objective
+        if isinstance(model, DictionaryModel | ExactModel) or model.readout != "attention":
+            return
+        of_frames = isinstance(model, FrequencyModel) and objective == ReconstructionObjective()
+        if of_frames or isinstance(objective, _OF_FRAMES):
+            raise ValueError(
+                f"{objective.kind} of {model.kind} looks at frames one by one and would leave readout = 'attention' "
+                "untrained; use 'pooled', or an objective that looks at the embedding, such as vicreg"
+            )
 
     def _check_augment(self) -> None:
         augment, objective = self.augment, self.objective

@@ -27,6 +27,7 @@ from streamdeep_trainer.graph import (
     write_encoder,
 )
 from streamdeep_trainer.levels import input_of
+from streamdeep_trainer.model_recipe import ModelRecipe
 from streamdeep_trainer.modelfile import seal_model
 from streamdeep_trainer.models.arrays import encoder_weights, needs_unit_means
 from streamdeep_trainer.models.encoder import Encoder
@@ -36,6 +37,7 @@ from streamdeep_trainer.spans import segment_spans
 from streamdeep_trainer.spectrograms import Spectrograms
 from streamdeep_trainer.statistics import describe_embeddings, describe_levels, groups_of
 
+_CAME_LATER = ("readout_layers", "attention_heads", "stem")
 TOLERANCE = 1e-4
 SMALLEST_DEVIATION = 0.01
 """What a value is divided by at least when embeddings are scaled: one that hardly moves says little."""
@@ -207,8 +209,21 @@ def _provenance(
         "epochs": 0 if untrained else checkpoint.n_epochs,
         "losses": [] if untrained else [list(pair) for pair in checkpoint.losses],
         # How the model is judged afterwards does not belong to what it is.
-        "recipe": recipe.model_dump(mode="json", exclude={"evaluate", "head"}),
+        "recipe": recipe.model_dump(
+            mode="json",
+            exclude={"evaluate": True, "head": True, "model": _unused(recipe.model)},
+        ),
         "versions": versions(),
+    }
+
+
+def _unused(model: ModelRecipe) -> set[str]:
+    """Keys that came later, where they stand at their defaults: files of recipes without them keep their bytes."""
+    fields = type(model).model_fields
+    return {
+        key
+        for key in _CAME_LATER
+        if key in fields and getattr(model, key) == fields[key].get_default()
     }
 
 

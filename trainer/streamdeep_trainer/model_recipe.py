@@ -15,7 +15,9 @@ Units = Annotated[
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Cell = Literal["gru", "gru-reset-before", "lstm", "minimal"]
 Feed = Literal["previous", "previous-but-one", "nothing", "leaking"]
-Readout = Literal["final", "pooled"]
+Readout = Literal["final", "pooled", "attention"]
+ReadoutLayers = Literal["all", "last"]
+Heads = Annotated[int, Field(ge=1, le=64)]
 Rectify = Literal["none", "positive", "both"]
 
 
@@ -37,6 +39,18 @@ class _Common(Strict):
     mask_silence: bool = False
 
 
+class StemRecipe(Strict):
+    """A small causal convolution before the first layer, see :mod:`streamdeep_trainer.models.stem`.
+
+    Attributes:
+        frames: that a unit sees: the newest and those before it.
+        units: of the stem; what the first layer is given per frame.
+    """
+
+    frames: int = Field(default=3, ge=1, le=64)
+    units: int = Field(default=64, ge=1, le=4096)
+
+
 class TimeModel(_Common):
     """t-rae, leak-free: see :class:`streamdeep_trainer.models.autoencoder.Shape`.
 
@@ -44,8 +58,12 @@ class TimeModel(_Common):
         kind: ``t-rae``.
         cell: of all layers.
         units: of each encoder layer.
-        readout: ``pooled`` statistics over time, or the ``final`` states.
-        dim: length of the embedding for ``final``; ``pooled`` has 3 times the units.
+        readout: ``pooled`` statistics over time, the same by ``attention``, for which frames count as much as is
+            learnt, or the ``final`` states.
+        readout_layers: whose outputs are pooled: those of ``all`` layers side by side, or of the ``last``.
+        attention_heads: each learns for its own part of the outputs what a frame counts.
+        dim: length of the embedding for ``final``; the others have 3 times the units that they pool.
+        stem: a small convolution before the first layer; None: there is none.
         decoder_units: of each decoder layer.
         bidirectional_decoder: needs a feed of ``nothing`` or ``leaking``.
         feed: what the decoder is given of the target.
@@ -55,7 +73,10 @@ class TimeModel(_Common):
     cell: Cell = "gru"
     units: Units = (256, 256)
     readout: Readout = "pooled"
+    readout_layers: ReadoutLayers = "all"
+    attention_heads: Heads = 4
     dim: int = Field(default=512, ge=1, le=65536)
+    stem: StemRecipe | None = None
     decoder_units: Units = (256, 256)
     bidirectional_decoder: bool = False
     feed: Feed = "previous"
@@ -151,7 +172,8 @@ class _Windowed(_Common):
         window_bands: bands in a window.
         window_overlap: bands that neighbours share.
         window_remainder: what becomes of bands that windows do not divide.
-        readout: over time.
+        readout: over time, as in :class:`TimeModel`.
+        attention_heads: likewise.
     """
 
     cell: Cell = "gru"
@@ -159,6 +181,7 @@ class _Windowed(_Common):
     window_overlap: int = Field(default=24, ge=0)
     window_remainder: Literal["refuse", "shift"] = "refuse"
     readout: Readout = "pooled"
+    attention_heads: Heads = 4
 
 
 class FrequencyModel(_Windowed):
@@ -188,6 +211,7 @@ class FrequencyTimeModel(_Windowed):
         kind: ``ft-rae``.
         frequency_units: of each layer of the frequency encoder.
         units: of each layer of the encoder over time.
+        readout_layers: whose outputs over time are pooled.
         dim: length of the embedding for ``final``.
         decoder_units: of each layer of the decoder over time.
         frequency_decoder_units: of each layer of the decoder over frequency.
@@ -199,6 +223,7 @@ class FrequencyTimeModel(_Windowed):
     kind: Literal["ft-rae"]
     frequency_units: Units = (64,)
     units: Units = (128, 128)
+    readout_layers: ReadoutLayers = "all"
     dim: int = Field(default=256, ge=1, le=65536)
     decoder_units: Units = (128, 128)
     frequency_decoder_units: Units = (64,)

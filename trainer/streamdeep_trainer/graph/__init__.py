@@ -5,7 +5,7 @@
 ``cells``      recurrent layers, one or two directions, and projections
 ``minimal``    the recurrent layer that ONNX has no operator for
 ``frequency``  what each frame goes through first
-``patches``    what is looked at instead of single frames
+``patches``    what is looked at instead of single frames: by dictionaries, or by a stem
 ``readouts``   from states and outputs to embeddings
 ``sums``       running sums over time
 ``moments``    the same statistics, step by step
@@ -29,7 +29,9 @@ from streamdeep_trainer.graph.patch_weights import PatchWeights as PatchWeights
 from streamdeep_trainer.graph.readouts import LENGTH_FLOOR as LENGTH_FLOOR
 from streamdeep_trainer.graph.readouts import ROOT_FLOOR as ROOT_FLOOR
 from streamdeep_trainer.graph.readouts import ROUGHNESS_FLOOR as ROUGHNESS_FLOOR
+from streamdeep_trainer.graph.readouts import SCORE_BOUND as SCORE_BOUND
 from streamdeep_trainer.graph.readouts import VARIANCE_FLOOR as VARIANCE_FLOOR
+from streamdeep_trainer.graph.readouts import heads_of as heads_of
 from streamdeep_trainer.graph.weights import EncoderWeights as EncoderWeights
 from streamdeep_trainer.graph.weights import FrequencyWeights as FrequencyWeights
 from streamdeep_trainer.graph.weights import GruLayer as GruLayer

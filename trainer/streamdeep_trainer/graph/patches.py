@@ -3,7 +3,8 @@
 Patches are folded into the batch and unfolded again, so that one product serves all positions. The state keeps
 the frames that the next patches still look at. What stands before a segment's first frame is that frame,
 repeated, as if the sound had been the same before: no patch of any segment holds a step that is not in the
-sound. Not here: what the products are pooled to (``readouts``), and learning (``clustering``).
+sound. Not here: what the products are pooled to (``readouts``) or the layers behind them (``cells``), and learning
+(``clustering``).
 """
 
 import numpy as np
@@ -13,14 +14,15 @@ from streamdeep_trainer.graph.cells import Ran
 from streamdeep_trainer.graph.patch_weights import DictionaryWeights, PatchWeights
 
 
-def write_patches(build: Builder, weights: PatchWeights, state: str | None) -> Ran:
+def write_patches(build: Builder, weights: PatchWeights, state: str | None, at: int = 0) -> Ran:
     """Every patch that ends with a given frame, times its matrices.
 
     Args:
         build: where nodes go.
         weights: of all dictionaries.
-        state: ``(batch, width)``, which begins with the frames before and then a count of frames; None: the
-            whole segment is there.
+        state: ``(batch, width)``, which holds the frames before and then a column that is 0 only where there are
+            none yet, such as a count; None: the whole segment is there.
+        at: the column where these frames begin.
 
     Returns:
         The responses of each dictionary, ``(time, batch, outputs)``, and the frames before to be kept in the
@@ -28,7 +30,7 @@ def write_patches(build: Builder, weights: PatchWeights, state: str | None) -> R
     """
     n_before, frames = weights.n_before, "frames"
     if n_before:
-        frames = build.joined([*_frames_before(build, weights, state), frames], 1)
+        frames = build.joined([*_frames_before(build, weights, state, at), frames], 1)
     sizes = build.node("Shape", "frames", start=0, end=2)
     outputs = []
     for number, dictionary in enumerate(weights.dictionaries):
@@ -44,6 +46,15 @@ def write_patches(build: Builder, weights: PatchWeights, state: str | None) -> R
         return Ran(outputs, [])
     last = _steps(build, frames, -n_before, None)
     return Ran(outputs, [build.node("Reshape", last, build.integers(-1, weights.state_width))])
+
+
+def write_mark(build: Builder, weights: PatchWeights, state: str, at: int) -> list[str]:
+    """The column behind the frames before, where there are such frames and nothing else tells a fresh state: 1."""
+    if not weights.n_before:
+        return []
+    end = at + weights.state_width
+    mark = build.columns(state, end, end + 1)
+    return [build.node("Max", mark, build.constant("mark", np.ones(1, np.float32)))]
 
 
 def _responses(
@@ -74,14 +85,15 @@ def _responses(
     return found
 
 
-def _frames_before(build: Builder, weights: PatchWeights, state: str | None) -> list[str]:
+def _frames_before(build: Builder, weights: PatchWeights, state: str | None, at: int) -> list[str]:
     """What stands before the given frames, in parts ``(batch, some, features)``."""
     first = _steps(build, "frames", 0, 1)
     if state is None:
         return [first] * weights.n_before
-    kept = build.columns(state, 0, weights.state_width)
+    end = at + weights.state_width
+    kept = build.columns(state, at, end)
     shape = build.integers(-1, weights.n_before, weights.n_features)
-    count = build.columns(state, weights.state_width, weights.state_width + 1)
+    count = build.columns(state, end, end + 1)
     fresh = build.node("Equal", count, build.constant("zero", np.zeros(1, np.float32)))
     by_lane = build.node("Unsqueeze", fresh, build.integers(1))  # (batch, 1, 1)
     return [build.node("Where", by_lane, first, build.node("Reshape", kept, shape))]

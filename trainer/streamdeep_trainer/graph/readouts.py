@@ -1,17 +1,20 @@
-"""From states and outputs to embeddings: the final states, or statistics over time.
+"""From states and outputs to embeddings: the final states, or statistics over time, for which frames count alike or not.
 
 With ``emit`` the embedding is of some rows, and running sums go on from the state; without, the whole
 segment is there, and it is of all rows. Not here: the layers.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamdeep_trainer.graph.builder import Builder
 from streamdeep_trainer.graph.cells import project
 from streamdeep_trainer.graph.moments import follow
 from streamdeep_trainer.graph.sums import double, n_parts, running_sum, single
-from streamdeep_trainer.graph.weights import EncoderWeights
+from streamdeep_trainer.graph.weights import EncoderWeights, Projection
 
+SCORE_BOUND = 4.0
+"""Of attention: a frame counts e^-4 to e^4, so that sums stay within float32 without a running maximum beside them."""
 VARIANCE_FLOOR = 1e-4
 """Added under the root of a pooled variance; a unit that never moves has a deviation of 0.01."""
 ROUGHNESS_FLOOR = 0.02
@@ -35,7 +38,7 @@ def write_final(build: Builder, weights: EncoderWeights, read: str, emit: str | 
 def write_pooled(
     build: Builder, weights: EncoderWeights, outputs: str, state: str | None, emit: str | None
 ) -> list[str]:
-    """Running mean, standard deviation and maximum over time.
+    """Running mean, standard deviation and maximum over time; of mean and deviation a frame may count more than another.
 
     Args:
         build: where nodes go.
@@ -47,6 +50,9 @@ def write_pooled(
     Returns:
         The new pools, to be kept in the state.
     """
+    if weights.attention is not None:
+        counted = _write_counted(build, weights.attention, outputs, weights.n_outputs)
+        return _write_moments(build, weights, outputs, state, emit, counted)
     if weights.followed:
         return _write_moments(build, weights, outputs, state, emit)
     assert weights.unit_means is not None
@@ -87,14 +93,40 @@ def write_pooled(
     return [new_count, *new_sums.parts, *new_squares.parts, new_maxima]
 
 
+def _write_counted(build: Builder, attention: Projection, outputs: str, n_outputs: int) -> str:
+    """What each output of each frame counts: ``exp`` of a bounded score, one for all outputs of a head.
+
+    ``exp(s)`` is ``sigmoid(s) / sigmoid(-s)``, for which no operator has to be allowed that is not yet.
+    """
+    bound = build.constant("score_bound", np.full(1, SCORE_BOUND, np.float32))
+    score = build.node("Mul", project(build, "attention", attention, outputs), bound)
+    negative = build.node("Sub", build.constant("zero", np.zeros(1, np.float32)), score)
+    by_head = build.node("Div", build.node("Sigmoid", score), build.node("Sigmoid", negative))
+    heads = build.constant("heads", heads_of(n_outputs, attention.weight.shape[1]))
+    found: str = build.node("Gather", by_head, heads, axis=2)
+    return found
+
+
+def heads_of(n_outputs: int, n_heads: int) -> NDArray[np.int64]:
+    """``(n_outputs,)``, which head each output belongs to: neighbours to one, and to each as many, or one more."""
+    return np.arange(n_outputs) * n_heads // n_outputs
+
+
 def _write_moments(
-    build: Builder, weights: EncoderWeights, outputs: str, state: str | None, emit: str | None
+    build: Builder,
+    weights: EncoderWeights,
+    outputs: str,
+    state: str | None,
+    emit: str | None,
+    counted: str | None = None,
 ) -> list[str]:
     """As :func:`write_pooled`, with moments that are followed step by step."""
     opening = None
     if state is not None:
         opening = _columns(build, weights, state)
-    pools = follow(build, outputs, opening, weights.n_outputs, changes=weights.roughness)
+    pools = follow(
+        build, outputs, opening, weights.n_outputs, weights=counted, changes=weights.roughness
+    )
     ending = pools[:-1] if weights.roughness else pools  # not the newest outputs
     if emit is not None:
         ending = [build.node("Gather", part, emit, axis=0) for part in ending]
@@ -158,8 +190,9 @@ def _kept(
 def _columns(build: Builder, weights: EncoderWeights, state: str) -> list[str]:
     """The state's last columns: a count, and as wide as the outputs all that follows it."""
     width, at = weights.n_outputs, weights.state_width - weights.pools_width
-    bounds = [(at, at + 1)]
-    bounds += [(start, start + width) for start in range(at + 1, weights.state_width, width)]
+    behind = at + weights.count_width
+    bounds = [(at, behind)]
+    bounds += [(start, start + width) for start in range(behind, weights.state_width, width)]
     return [build.columns(state, start, stop) for start, stop in bounds]
 
 

@@ -107,11 +107,12 @@ class MinimalLayer:
 
 
 RecurrentLayer = GruLayer | LstmLayer | MinimalLayer
+Readout = Literal["final", "pooled", "attention"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Projection:
-    """``tanh(x W + b)``, on final states side by side.
+    """``tanh(x W + b)``, on final states side by side, or on outputs frame by frame.
 
     Attributes:
         weight: ``(inputs, dim)``.
@@ -167,13 +168,16 @@ class EncoderWeights:
 
     Attributes:
         layers: over time, first to last; may be empty behind a frequency encoder, and are behind patches.
-        readout: the final states through ``projection``, or running statistics of all layers' outputs.
+        readout: the final states through ``projection``, or running statistics of the layers' outputs, for which
+            frames count alike (``pooled``) or as much as ``attention`` says.
         unit_means: ``(n_outputs,)``, each output's mean over the training data; pooled only. Deviations
             are summed from it, so that the variance is not a difference of large numbers.
         projection: final only; without layers over time the last frame's code is the embedding.
+        attention: of outputs; one value per head, from which what a frame counts there is made. Attention only.
+        last_layer: of the outputs only the last layer's are read, of both directions.
         backward_layers: a second stack, from the last frame to the first; or none.
         frequency: what each frame goes through first.
-        patches: what is looked at instead of frames; pooled only.
+        patches: what is looked at instead of frames: a dictionary, without layers behind it and pooled; or a stem.
         whole: the graph takes whole segments only, because the front-end must see them whole.
         wide_sums: pooled sums are exact and take two values of the state each, see ``sums``.
         followed: pooled means and deviations are followed step by step instead, see ``moments``; without
@@ -184,9 +188,11 @@ class EncoderWeights:
     """
 
     layers: Sequence[RecurrentLayer]
-    readout: Literal["final", "pooled"]
+    readout: Readout
     unit_means: NDArray[np.float32] | None = None
     projection: Projection | None = None
+    attention: Projection | None = None
+    last_layer: bool = False
     backward_layers: Sequence[RecurrentLayer] = ()
     frequency: FrequencyWeights | None = None
     patches: PatchWeights | None = None
@@ -204,37 +210,47 @@ class EncoderWeights:
 
     @property
     def n_outputs(self) -> int:
-        """Values per frame that a pooled readout looks at."""
-        if self.patches is not None:
-            return self.patches.n_outputs
+        """Values per frame that are pooled."""
         if not self.layers:
-            assert self.frequency is not None
-            return self.frequency.n_outputs
-        return sum(layer.units for layer in (*self.layers, *self.backward_layers))
+            front = self.patches or self.frequency
+            assert front is not None
+            return front.n_outputs
+        first = len(self.layers) - 1 if self.last_layer else 0
+        layers = (*self.layers[first:], *self.backward_layers[first:])
+        return sum(layer.units for layer in layers)
 
     @property
     def dim(self) -> int:
         """Length of an embedding."""
-        if self.readout == "pooled":
+        if self.readout != "final":
             return (4 if self.roughness else 3) * self.n_outputs
         return self.n_outputs if self.projection is None else int(self.projection.weight.shape[1])
 
     @property
     def pools_width(self) -> int:
         """A count, and per output two sums, a maximum, and for roughness the mean change and the output before."""
-        return (5 if self.wide_sums or self.roughness else 3) * self.n_outputs + 1
+        each = 5 if self.wide_sums or self.roughness else 3
+        return self.count_width + each * self.n_outputs
+
+    @property
+    def count_width(self) -> int:
+        """Of frames there is one count; what attention has counted differs from output to output."""
+        return self.n_outputs if self.readout == "attention" else 1
+
+    @property
+    def recurrent_width(self) -> int:
+        """Of all layers' states."""
+        return sum(layer.state_width for layer in self.layers)
 
     @property
     def state_width(self) -> int:
-        """Recurrent states or the frames before, and the pools of a pooled readout; 0 if not incremental.
+        """Recurrent states, the frames before, and the pools or a mark behind these frames; 0 if not incremental.
 
         Without layers over time ``final`` carries the last code: a state has at least one value.
         """
         if not self.incremental:
             return 0
-        recurrent = sum(layer.state_width for layer in self.layers)
-        if self.patches is not None:
-            recurrent = self.patches.state_width
-        if self.readout == "pooled":
-            return recurrent + self.pools_width
-        return recurrent or self.n_outputs
+        before = 0 if self.patches is None else self.patches.state_width
+        if self.readout != "final":
+            return self.recurrent_width + before + self.pools_width
+        return self.recurrent_width + before + bool(before) or self.n_outputs

@@ -7,7 +7,7 @@
 ``dictionary``       learnt patches of frames, without gradients and without a decoder
 ``encoder_alone``    any of the others without its decoder
 
-Their parts: ``rows`` (padded batches), ``windows`` (of bands), ``patches`` (of frames), ``cells``, ``stack`` (layers, in one
-direction or two), ``encoder``, ``decoder``. ``networks`` builds a network from its shape; ``arrays`` hands
+Their parts: ``rows`` (padded batches), ``windows`` (of bands), ``patches`` (of frames), ``stem``, ``cells``, ``stack`` (layers, in one
+direction or two), ``frequency_encoder``, ``encoder``, ``decoder``. ``networks`` builds a network from its shape; ``arrays`` hands
 its encoder to the exported graph. A network knows nothing of training, files or configuration.
 """

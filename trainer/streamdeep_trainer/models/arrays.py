@@ -20,8 +20,10 @@ from streamdeep_trainer.graph import (
     RecurrentLayer,
 )
 from streamdeep_trainer.models.cells import MinimalGru, ResetBeforeGru
-from streamdeep_trainer.models.encoder import Encoder, FrequencyEncoder
+from streamdeep_trainer.models.encoder import Encoder
+from streamdeep_trainer.models.frequency_encoder import FrequencyEncoder
 from streamdeep_trainer.models.patches import PatchDictionary, PatchEncoder
+from streamdeep_trainer.models.stem import Stem
 
 
 def encoder_weights(
@@ -41,10 +43,12 @@ def encoder_weights(
         readout=encoder.shape.readout,
         unit_means=unit_means if needed else None,
         projection=_projection(encoder.projection),
+        attention=_projection(encoder.attention),
+        last_layer=encoder.shape.readout_layers == "last",
         whole=whole,
         backward_layers=_layers(encoder.backward_layers),
         frequency=None if encoder.frequency is None else _frequency(encoder.frequency),
-        patches=None if encoder.patches is None else _patches(encoder.patches),
+        patches=_front(encoder.patches or encoder.stem),
         # Codes stand still in silence, exactly, and so do patches and cells that look at their input alone;
         # other recurrent outputs hardly ever do, and narrow sums will do.
         wide_sums=needed and not encoder.shape.units,
@@ -68,6 +72,26 @@ def _frequency(encoder: FrequencyEncoder) -> FrequencyWeights:
         backward_layers=_layers(encoder.backward_layers),
         projection=_projection(encoder.projection),
     )
+
+
+def _front(front: PatchEncoder | Stem | None) -> PatchWeights | None:
+    if isinstance(front, Stem):
+        return _stem(front)
+    return None if front is None else _patches(front)
+
+
+def _stem(stem: Stem) -> PatchWeights:
+    """Patches of whole frames, and of their products the positive part."""
+    n_frames, linear = stem.shape.frames, stem.linear
+    n_features = linear.in_features // n_frames
+    whole = DictionaryWeights(
+        n_frames=n_frames,
+        block=n_features,
+        indices=np.arange(n_frames)[None],
+        matrices=[_array(linear.weight).T],
+        bias=_array(linear.bias),
+    )
+    return PatchWeights(n_features, [whole], "positive")
 
 
 def _patches(encoder: PatchEncoder) -> PatchWeights:

@@ -16,10 +16,12 @@ from streamdeep_trainer.models.decoder import Decoder, DecoderShape, Feed
 from streamdeep_trainer.models.encoder import Encoder as Encoder
 from streamdeep_trainer.models.encoder import EncoderShape
 from streamdeep_trainer.models.encoder import Readout as Readout
+from streamdeep_trainer.models.encoder import ReadoutLayers as ReadoutLayers
 from streamdeep_trainer.models.rows import mask as mask
 from streamdeep_trainer.models.rows import pooled as pooled
 from streamdeep_trainer.models.rows import reversed_rows as reversed_rows
 from streamdeep_trainer.models.rows import silence_excused
+from streamdeep_trainer.models.stem import StemShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,11 @@ class Shape:
     Attributes:
         n_features: width of a frame.
         units: units of each encoder layer.
-        readout: tanh of a linear map of the final states, or statistics of all outputs over time.
-        dim: length of the embedding where the readout is ``final``; ``pooled`` has 3 times the units.
+        readout: see :class:`streamdeep_trainer.models.encoder.EncoderShape`.
+        readout_layers: likewise.
+        attention_heads: likewise.
+        dim: length of the embedding where the readout is ``final``; others have 3 times the units that they pool.
+        stem: what frames go through before the layers.
         decoder_units: units of each decoder layer.
         dropout: probability with which a value between two layers is dropped while training.
         frame_dropout: probability with which a whole frame of the decoder's input is dropped while
@@ -58,6 +63,9 @@ class Shape:
     own_probability: float = 0.0
     encoder_noise: float = 0.0
     mask_silence: bool = False
+    readout_layers: ReadoutLayers = "all"
+    attention_heads: int = 4
+    stem: StemShape | None = None
 
     @property
     def embedding_dim(self) -> int:
@@ -73,9 +81,12 @@ class Shape:
             cell=self.cell,
             bidirectional=self.bidirectional_encoder,
             readout=self.readout,
+            readout_layers=self.readout_layers,
+            attention_heads=self.attention_heads,
             dim=self.dim,
             dropout=self.dropout,
             noise=self.encoder_noise,
+            stem=self.stem,
         )
 
     @property

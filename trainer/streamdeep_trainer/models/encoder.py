@@ -1,8 +1,8 @@
 """Frames to one embedding per row: the part of every network that is exported.
 
-Frames may first go through a frequency encoder, frame by frame, or be looked at in patches; then through
-recurrent layers over time, which f-rae and dictionaries have none of; then the readout makes an embedding of the final states or of all outputs. What
-runs forwards only is causal and carries its state live. Not here: decoding, and the exported graph
+Frames may first go through a frequency encoder, frame by frame, be looked at in patches, or go through a stem; then
+through recurrent layers over time, which f-rae and dictionaries have none of; then the readout makes an embedding of
+the final states or of outputs. What runs forwards only is causal and carries its state live. Not here: decoding, and the exported graph
 (``graph``), which follows this module piece by piece.
 """
 
@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from streamdeep_trainer.models.cells import Cell
+from streamdeep_trainer.models.frequency_encoder import FrequencyEncoder, FrequencyShape
 from streamdeep_trainer.models.patches import PatchEncoder, PatchesShape
 from streamdeep_trainer.models.rows import (
+    attended,
     drop_steps,
     last_steps,
     pooled,
@@ -22,48 +24,10 @@ from streamdeep_trainer.models.rows import (
     signed_root,
 )
 from streamdeep_trainer.models.stack import DropoutPlacement, StackShape, make_layers, run_stack
-from streamdeep_trainer.models.windows import Windows
+from streamdeep_trainer.models.stem import Stem, StemShape
 
-Readout = Literal["final", "pooled"]
-
-
-@dataclass(frozen=True, slots=True)
-class FrequencyShape:
-    """A frequency encoder: layers over the windows of one frame.
-
-    Attributes:
-        windows: of the bands.
-        units: of each layer.
-        cell: see :mod:`streamdeep_trainer.models.cells`.
-        bidirectional: windows are read upwards and downwards; still causal in time.
-        code: length of ``tanh`` of a linear map of the final states; None hands the states on as they are.
-        dropout: between layers, while training.
-        noise: probability with which a whole window is set to zero while training.
-    """
-
-    windows: Windows
-    units: tuple[int, ...] = (64,)
-    cell: Cell = "gru"
-    bidirectional: bool = False
-    code: int | None = None
-    dropout: float = 0.0
-    noise: float = 0.0
-
-    @property
-    def stack(self) -> StackShape:
-        """Its layers."""
-        return StackShape(
-            n_inputs=self.windows.width,
-            units=self.units,
-            cell=self.cell,
-            bidirectional=self.bidirectional,
-            dropout=self.dropout,
-        )
-
-    @property
-    def n_outputs(self) -> int:
-        """What comes out per frame."""
-        return self.stack.state_width if self.code is None else self.code
+Readout = Literal["final", "pooled", "attention"]
+ReadoutLayers = Literal["all", "last"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +40,17 @@ class EncoderShape:
         cell: see :mod:`streamdeep_trainer.models.cells`.
         bidirectional: a second stack runs backwards; such an encoder needs the segment's end.
         readout: ``final`` is ``tanh`` of a linear map of the final states (without layers over time the last
-            frame's code), ``pooled`` mean, deviation and maximum of all outputs over time.
+            frame's code), ``pooled`` mean, deviation and maximum of outputs over time, ``attention`` the same, but
+            learnt scores say how much a frame counts for mean and deviation.
+        readout_layers: the outputs of which layers are pooled.
+        attention_heads: each scores frames by all outputs that are pooled, for its own part of them.
         dim: length of the embedding where the readout is ``final`` and there are layers over time.
         dropout: probability with which a value is dropped while training.
         dropout_placement: between the layers, or around each as auDeep has it.
         noise: probability with which a whole step is set to zero while training (auDeep's encoder noise).
         frequency: what each frame goes through first.
         patches: what is looked at instead of frames, and pooled.
+        stem: what frames go through before the layers; not behind a frequency encoder.
         roughness: of patches, how much outputs change from step to step, as a share of their deviation, is
             pooled too.
         rooted: of mean, deviation and maximum the signed roots are the embedding.
@@ -95,12 +63,15 @@ class EncoderShape:
     cell: Cell = "gru"
     bidirectional: bool = False
     readout: Readout = "pooled"
+    readout_layers: ReadoutLayers = "all"
+    attention_heads: int = 4
     dim: int = 512
     dropout: float = 0.0
     dropout_placement: DropoutPlacement = "between"
     noise: float = 0.0
     frequency: FrequencyShape | None = None
     patches: PatchesShape | None = None
+    stem: StemShape | None = None
     roughness: bool = False
     rooted: bool = False
     scaled: bool = False
@@ -113,6 +84,17 @@ class EncoderShape:
             raise ValueError(
                 "an encoder without layers over time needs a frequency encoder with a code"
             )
+        if self.stem is not None:
+            assert self.units, "a stem stands before layers"
+            assert self.frequency is None, "a frequency encoder sees bands"
+        if self.readout == "final" and self.readout_layers != "all":
+            raise ValueError(
+                "readout_layers says whose outputs are pooled; readout = 'final' reads the last states of all layers"
+            )
+        if self.readout == "attention" and self.attention_heads > self.n_outputs:
+            raise ValueError(
+                f"{self.attention_heads} attention_heads cannot share {self.n_outputs} outputs"
+            )
         if self.frequency is not None and self.frequency.windows.n_bands != self.n_features:
             raise ValueError(
                 f"the windows are over {self.frequency.windows.n_bands} bands; a frame has {self.n_features}"
@@ -122,8 +104,9 @@ class EncoderShape:
     def stack(self) -> StackShape:
         """Its layers over time."""
         front = self.frequency or self.patches
+        width = self.n_features if self.stem is None else self.stem.units
         return StackShape(
-            n_inputs=self.n_features if front is None else front.n_outputs,
+            n_inputs=width if front is None else front.n_outputs,
             units=self.units,
             cell=self.cell,
             bidirectional=self.bidirectional,
@@ -133,47 +116,17 @@ class EncoderShape:
 
     @property
     def n_outputs(self) -> int:
-        """Values per frame that a pooled readout looks at."""
+        """Values per frame that a readout can pool."""
+        if self.units and self.readout_layers == "last":
+            return self.stack.n_last_outputs
         return self.stack.n_outputs or self.stack.n_inputs
 
     @property
     def embedding_dim(self) -> int:
         """Length of the embedding."""
-        if self.readout == "pooled":
+        if self.readout != "final":
             return (4 if self.roughness else 3) * self.n_outputs
         return self.dim if self.units else self.n_outputs
-
-
-class FrequencyEncoder(nn.Module):
-    """Each frame on its own: its windows, one after the other, through recurrent layers."""
-
-    def __init__(self, shape: FrequencyShape) -> None:
-        super().__init__()
-        self.shape = shape
-        self.layers = make_layers(shape.stack)
-        self.backward_layers = make_layers(shape.stack) if shape.bidirectional else None
-        self.projection = (
-            None if shape.code is None else nn.Linear(shape.stack.state_width, shape.code)
-        )
-        self.register_buffer("indices", torch.from_numpy(shape.windows.indices()), persistent=False)
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """``(batch, time, bands)`` to ``(batch, time, outputs)``."""
-        indices = self.get_buffer("indices")
-        windows = frames.flatten(0, 1)[:, indices]  # (batch * time, windows, width)
-        if self.training and self.shape.noise > 0.0:
-            windows = drop_steps(windows, self.shape.noise)
-        _, states = run_stack(
-            self.shape.stack,
-            self.layers,
-            self.backward_layers,
-            windows,
-            None,
-            None,
-            training=self.training,
-        )
-        found = states if self.projection is None else torch.tanh(self.projection(states))
-        return found.reshape(*frames.shape[:2], -1)
 
 
 class Encoder(nn.Module):
@@ -184,11 +137,17 @@ class Encoder(nn.Module):
         self.shape = shape
         self.frequency = None if shape.frequency is None else FrequencyEncoder(shape.frequency)
         self.patches = None if shape.patches is None else PatchEncoder(shape.patches)
+        self.stem = None if shape.stem is None else Stem(shape.stem, shape.n_features)
         self.layers = make_layers(shape.stack)
         self.backward_layers = make_layers(shape.stack) if shape.bidirectional else None
         self.projection = (
             nn.Linear(shape.stack.state_width, shape.dim)
             if shape.readout == "final" and shape.units
+            else None
+        )
+        self.attention = (
+            nn.Linear(shape.n_outputs, shape.attention_heads)
+            if shape.readout == "attention"
             else None
         )
 
@@ -200,16 +159,14 @@ class Encoder(nn.Module):
             lengths: ``(batch,)`` int64; None: every row is full.
 
         Returns:
-            All layers' outputs side by side ``(batch, time, outputs)`` and all final states side by side
-            ``(batch, state width)``.
+            Outputs side by side ``(batch, time, outputs)``, of all layers or the last, and all final states side by
+            side ``(batch, state width)``.
         """
-        steps = frames if self.frequency is None else self.frequency(frames)
-        if self.patches is not None:
-            steps = self.patches(steps)
-        return self.run_steps(steps, lengths)
+        front = self.frequency or self.patches or self.stem
+        return self.run_steps(frames if front is None else front(frames), lengths)
 
     def run_steps(self, steps: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """As :meth:`run`, from what comes out of the frequency encoder or the patches."""
+        """As :meth:`run`, from what comes out of the frequency encoder, the patches or the stem."""
         if self.training and self.shape.noise > 0.0:
             steps = drop_steps(steps, self.shape.noise)
         if not self.shape.units:
@@ -223,14 +180,18 @@ class Encoder(nn.Module):
             lengths,
             training=self.training,
         )
+        if self.shape.readout_layers == "last":
+            outputs = outputs[-self.shape.stack.n_directions :]
         return torch.cat(outputs, dim=2), states
 
     def outputs(self, frames: Tensor) -> Tensor:
-        """``(batch, time, features)`` to ``(batch, time, outputs)``: what a pooled readout looks at."""
+        """``(batch, time, features)`` to ``(batch, time, outputs)``: what a readout can pool."""
         return self.run(frames)[0]
 
     def read(self, outputs: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
         """The embedding ``(batch, dim)`` of what :meth:`run` returns."""
+        if self.attention is not None:
+            return attended(outputs, self.attention(outputs), lengths)
         if self.shape.readout == "pooled":
             statistics = pooled(outputs, lengths)
             embedding = signed_root(statistics) if self.shape.rooted else statistics

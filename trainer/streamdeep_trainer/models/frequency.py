@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from streamdeep_trainer.models.cells import Cell
 from streamdeep_trainer.models.decoder import Decoder, DecoderShape, Feed
-from streamdeep_trainer.models.encoder import Encoder, EncoderShape, FrequencyShape, Readout
+from streamdeep_trainer.models.encoder import Encoder, EncoderShape, Readout
+from streamdeep_trainer.models.frequency_encoder import FrequencyShape
 from streamdeep_trainer.models.rows import silence_excused
 from streamdeep_trainer.models.windows import Windows
 
@@ -27,7 +28,8 @@ class FrequencyAutoencoderShape:
         windows: of the bands.
         units: of each encoder layer.
         code: length of a frame's code, ``tanh`` of a linear map of the final states.
-        readout: ``pooled`` codes over time, or the ``final`` frame's code.
+        readout: codes over time ``pooled``, or by ``attention``, or the ``final`` frame's code.
+        attention_heads: see :class:`streamdeep_trainer.models.encoder.EncoderShape`.
         decoder_units: of each decoder layer.
         dropout: between layers, while training.
         frame_dropout: probability with which a block of the decoder's input is withheld while training.
@@ -54,6 +56,7 @@ class FrequencyAutoencoderShape:
     own_probability: float = 0.0
     encoder_noise: float = 0.0
     mask_silence: bool = False
+    attention_heads: int = 4
 
     @property
     def embedding_dim(self) -> int:
@@ -73,7 +76,11 @@ class FrequencyAutoencoderShape:
             noise=self.encoder_noise,
         )
         return EncoderShape(
-            n_features=self.windows.n_bands, units=(), readout=self.readout, frequency=frequency
+            n_features=self.windows.n_bands,
+            units=(),
+            readout=self.readout,
+            attention_heads=self.attention_heads,
+            frequency=frequency,
         )
 
     @property

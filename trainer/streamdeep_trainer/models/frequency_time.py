@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from streamdeep_trainer.models.cells import Cell
 from streamdeep_trainer.models.decoder import Decoder, DecoderShape
-from streamdeep_trainer.models.encoder import Encoder, EncoderShape, FrequencyShape, Readout
+from streamdeep_trainer.models.encoder import Encoder, EncoderShape, Readout, ReadoutLayers
 from streamdeep_trainer.models.frequency import decode_bands
+from streamdeep_trainer.models.frequency_encoder import FrequencyShape
 from streamdeep_trainer.models.rows import reversed_rows, silence_excused
 from streamdeep_trainer.models.windows import Windows
 
@@ -28,7 +29,9 @@ class FrequencyTimeShape:
         windows: of the bands.
         frequency_units: of each layer of the frequency encoder.
         units: of each layer of the encoder over time.
-        readout: ``final`` or ``pooled``, over time.
+        readout: over time, see :class:`streamdeep_trainer.models.encoder.EncoderShape`.
+        readout_layers: likewise.
+        attention_heads: likewise.
         dim: length of the embedding where the readout is ``final``.
         decoder_units: of each layer of the decoder over time.
         frequency_decoder_units: of each layer of the decoder over frequency.
@@ -61,6 +64,8 @@ class FrequencyTimeShape:
     encoder_noise: float = 0.0
     frequency_encoder_noise: float = 0.0
     mask_silence: bool = False
+    readout_layers: ReadoutLayers = "all"
+    attention_heads: int = 4
 
     @property
     def embedding_dim(self) -> int:
@@ -84,6 +89,8 @@ class FrequencyTimeShape:
             cell=self.cell,
             bidirectional=self.bidirectional_encoder,
             readout=self.readout,
+            readout_layers=self.readout_layers,
+            attention_heads=self.attention_heads,
             dim=self.dim,
             dropout=self.dropout,
             noise=self.encoder_noise,

@@ -7,7 +7,13 @@ weights.
 import torch
 from torch import Tensor
 
-from streamdeep_trainer.graph import ROOT_FLOOR, ROUGHNESS_FLOOR, VARIANCE_FLOOR
+from streamdeep_trainer.graph import (
+    ROOT_FLOOR,
+    ROUGHNESS_FLOOR,
+    SCORE_BOUND,
+    VARIANCE_FLOOR,
+    heads_of,
+)
 
 SILENCE = -1.0
 """What silence is in normalised frames: exactly this, because the normaliser clips at its floor."""
@@ -47,6 +53,31 @@ def pooled(outputs: Tensor, lengths: Tensor) -> Tensor:
     mean = (outputs * valid).sum(1) / n_frames
     # From the row's mean: torch has the whole row, so no difference of large numbers is needed.
     variance = (((outputs - mean[:, None]) * valid) ** 2).sum(1) / n_frames
+    maximum = outputs.masked_fill(~valid, -torch.inf).amax(1)
+    return torch.cat((mean, torch.sqrt(variance + VARIANCE_FLOOR), maximum), dim=1)
+
+
+def attended(outputs: Tensor, looks: Tensor, lengths: Tensor) -> Tensor:
+    """As :func:`pooled`, but of mean and deviation a frame counts ``exp`` of a bounded score, head by head.
+
+    Attentive statistics pooling (Okabe, Koshinaka and Shinoda, Interspeech 2018), with the outputs divided among heads
+    (India, Safari and Hernando, Interspeech 2019). Scores are ``4 tanh``, and not whatever the map gives, so that
+    sums can run without a maximum beside them. With scores that are all alike it is :func:`pooled`.
+
+    Args:
+        outputs: ``(batch, time, units)``.
+        looks: ``(batch, time, heads)``, scores before they are bounded.
+        lengths: ``(batch,)`` int64, at least 1.
+
+    Returns:
+        ``(batch, 3 * units)``.
+    """
+    valid = mask(lengths, outputs.shape[1])[:, :, None]
+    heads = torch.from_numpy(heads_of(outputs.shape[2], looks.shape[2])).to(outputs.device)
+    counted = (torch.exp(SCORE_BOUND * torch.tanh(looks)) * valid)[:, :, heads]
+    total = counted.sum(1)
+    mean = (outputs * counted).sum(1) / total
+    variance = (counted * (outputs - mean[:, None]) ** 2).sum(1) / total
     maximum = outputs.masked_fill(~valid, -torch.inf).amax(1)
     return torch.cat((mean, torch.sqrt(variance + VARIANCE_FLOOR), maximum), dim=1)
 

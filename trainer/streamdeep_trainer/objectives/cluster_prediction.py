@@ -17,7 +17,7 @@ from streamdeep_trainer.objectives.objective import Batch, Objective
 
 
 class ClusterPrediction(Objective):
-    """It adds the clusters, which stay as they were learnt, and a linear map from all layers' outputs to them."""
+    """It adds the clusters, which stay as they were learnt, and a linear map from the outputs that a readout can pool to them."""
 
     def __init__(self, network: Network, patch: PatchShape) -> None:
         """Choose what is told.

@@ -15,7 +15,7 @@ from streamdeep_trainer.objectives.squares import mean_square_where
 
 
 class Masked(MeanSquare):
-    """It adds a linear map from all layers' outputs to a frame."""
+    """It adds a linear map from the outputs that a readout can pool to a frame."""
 
     def __init__(self, network: Network) -> None:
         shape = network.encoder.shape

@@ -17,7 +17,7 @@ from streamdeep_trainer.objectives.squares import mean_square_where
 
 
 class Prediction(MeanSquare):
-    """It adds linear maps from all layers' outputs to the frames that lie ahead."""
+    """It adds linear maps from the outputs that a readout can pool to the frames that lie ahead."""
 
     def __init__(self, network: Network, ahead_frames: Sequence[int]) -> None:
         """Choose what is told.
