@@ -30,7 +30,7 @@ from streamdeep_trainer.comparing.spec import Spec, load_spec
 from streamdeep_trainer.comparing.spectra import Spectra
 from streamdeep_trainer.comparing.standings import ANY, CHOSEN
 from streamdeep_trainer.comparing.system import Cost, Decided, Features
-from streamdeep_trainer.config import Recipe
+from streamdeep_trainer.config import Recipe, ViewRecipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.layouts import find_clips
 from streamdeep_trainer.embed import embed_clips
@@ -472,6 +472,9 @@ def test_a_comparison_that_was_interrupted_comes_to_the_same_bytes(tmp_path, com
     assert (again.out / "compare.md").read_bytes() == before
 
 
+TWO_VIEWS = (ViewRecipe(name="few", bands=10), ViewRecipe(name="many"))
+
+
 def test_a_cell_is_never_taken_for_another(tmp_path):
     paths = [tmp_path / f"{n}.wav" for n in range(12)]
     for path in paths:
@@ -500,6 +503,8 @@ def test_a_cell_is_never_taken_for_another(tmp_path):
             )
         ),
         digest(replace(row, recipe=RECIPE.model_copy(update={"augment": AugmentRecipe(crop=0.5)}))),
+        digest(replace(row, recipe=RECIPE.model_copy(update={"views": TWO_VIEWS}))),
+        digest(replace(row, recipe=RECIPE.model_copy(update={"views": TWO_VIEWS[::-1]}))),
         digest(clips=clips[1:]),
         digest(clips=relabelled(label="b")),
         digest(clips=relabelled(fold=3)),
@@ -512,6 +517,8 @@ def test_a_cell_is_never_taken_for_another(tmp_path):
     paths[0].write_bytes(b"other")  # what a cell is called, and how it is worked on, is no matter
     assert digest(replace(row, name="renamed")) == known[0]
     assert digest(replace(row, recipe=with_fit(threads=2, seed=9))) == known[0]
+    told = {"description": "x", "head": RECIPE.head.model_copy(update={"name": "y"})}
+    assert digest(replace(row, recipe=RECIPE.model_copy(update=told))) == known[0]
 
 
 def test_a_damaged_cell_is_told_and_not_taken(tmp_path):

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -56,6 +57,18 @@ class Cell:
         return f"{self.row.name}, {self.row.protocol}, seed {self.seed}"
 
 
+_NOT_DECISIVE: Final[dict[str, Any]] = {
+    "description": True,
+    "data": True,
+    "licence": True,
+    "model": {"name"},
+    "fit": {"seed", "threads", "tensorboard"},
+    "evaluate": True,
+    "head": True,
+}
+"""Of a recipe: what is said of it, who computes, and what is made of its embeddings elsewhere."""
+
+
 def cell_of(row: Row, seed: int, clips: Sequence[Clip], spec: Spec) -> Cell:
     """A cell with its digest.
 
@@ -64,11 +77,8 @@ def cell_of(row: Row, seed: int, clips: Sequence[Clip], spec: Spec) -> Cell:
     """
     recipe = None
     if row.recipe is not None:
-        recipe = row.recipe.model_dump(
-            mode="json",
-            include={"frontend", "segment", "model", "objective", "augment", "fit"},
-            exclude={"model": {"name"}, "fit": {"seed", "threads", "tensorboard"}},
-        )
+        # all but what is named here, so that no key that comes to recipes is forgotten
+        recipe = row.recipe.model_dump(mode="json", exclude=_NOT_DECISIVE)
     classifiers = () if row.decides else spec.classifiers
     decisive = {
         "format": FORMAT,
