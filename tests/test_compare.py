@@ -29,6 +29,7 @@ from streamdeep_trainer.comparing.spec import Spec, load_spec
 from streamdeep_trainer.comparing.spectra import Spectra
 from streamdeep_trainer.comparing.standings import ANY, CHOSEN
 from streamdeep_trainer.comparing.system import Cost, Decided, Features
+from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.layouts import find_clips
 from streamdeep_trainer.evaluation.classify import Rows
@@ -461,6 +462,9 @@ def test_a_cell_is_never_taken_for_another(tmp_path):
     def relabelled(**changes):
         return (replace(clips[0], **changes), *clips[1:])
 
+    def changed(**tables):
+        return Recipe.model_validate(RECIPE.model_dump() | tables)
+
     known = [
         digest(),
         digest(seed=1),
@@ -469,6 +473,9 @@ def test_a_cell_is_never_taken_for_another(tmp_path):
         digest(replace(row, options={"k": 1})),
         digest(replace(row, recipe=with_fit(epochs=3))),
         digest(replace(row, recipe=with_model(readout="final"))),
+        digest(replace(row, recipe=changed(objective={"kind": "masked"}))),
+        digest(replace(row, recipe=changed(objective={"kind": "vicreg"}))),
+        digest(replace(row, recipe=changed(augment={"mix": 0.1}))),
         digest(clips=clips[1:]),
         digest(clips=relabelled(label="b")),
         digest(clips=relabelled(fold=3)),

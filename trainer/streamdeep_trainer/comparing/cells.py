@@ -66,7 +66,7 @@ def cell_of(row: Row, seed: int, clips: Sequence[Clip], spec: Spec) -> Cell:
     if row.recipe is not None:
         recipe = row.recipe.model_dump(
             mode="json",
-            include={"frontend", "segment", "model", "fit"},
+            include={"frontend", "segment", "model", "objective", "augment", "fit"},
             exclude={"model": {"name"}, "fit": {"seed", "threads", "tensorboard"}},
         )
     classifiers = () if row.decides else spec.classifiers
