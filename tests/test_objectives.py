@@ -515,6 +515,7 @@ DICTIONARY = {"kind": "dictionary", "dictionaries": ({"atoms": 8, "components": 
         ({"augment": {"source_rates_hz": (16000,)}}, "loses nothing in a front-end of 8000 Hz"),
         ({"augment": {"shift_bands": 20}}, "shift_bands = 20, and a frame has 20 bands"),
         ({"augment": {"crop": 0.0}}, "crop"),
+        ({"augment": {"speed": 0.9}}, "speed: Input should be greater than or equal to 1"),
         (
             {"objective": {"kind": "masked", "masks": {"widest_bands": 40}}},
             "widest_bands = 40, and a frame has 20 bands",

@@ -1,8 +1,8 @@
 """What a slowly following copy of the network makes of one crop of a clip, told from the other; without other clips.
 
 BYOL (Grill et al., "Bootstrap your own latent", NeurIPS 2020) as BYOL-A has it for sound (Niizumi et al., "BYOL for
-audio", IJCNN 2021): the copy is no answer to the loss, it is the mean of what the network has been, and
-a predictor stands between the two. Nothing in the loss forbids that all clips become alike; ``signs`` shows whether they do.
+audio", IJCNN 2021): the copy gets no gradient, its weights are a running mean of the network's, and a predictor
+stands between the two. Nothing in the loss forbids that all clips become alike; ``signs`` shows whether they do.
 """
 
 from copy import deepcopy
