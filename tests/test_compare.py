@@ -489,6 +489,9 @@ def test_a_cell_is_never_taken_for_another(tmp_path):
     def relabelled(**changes):
         return (replace(clips[0], **changes), *clips[1:])
 
+    def changed(**tables):
+        return Recipe.model_validate(RECIPE.model_dump() | tables)
+
     known = [
         digest(),
         digest(seed=1),

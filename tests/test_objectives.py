@@ -22,8 +22,10 @@ from streamdeep_trainer.export import export_model
 from streamdeep_trainer.fit import fit
 from streamdeep_trainer.loop import split
 from streamdeep_trainer.objectives.build import build_objective
+from streamdeep_trainer.objectives.byol import distance as distance_of_directions
 from streamdeep_trainer.objectives.contrastive import nt_xent
 from streamdeep_trainer.objectives.objective import HIDDEN, Batch
+from streamdeep_trainer.objectives.projection import spread
 from streamdeep_trainer.objectives.squares import rmse
 from streamdeep_trainer.objectives.vicreg import distance, lack_of_deviation, redundancy
 from streamdeep_trainer.run_folder import CHECKPOINT
@@ -42,6 +44,7 @@ OBJECTIVES = {
     },
     "contrastive": {"hidden": 16, "width": 8},
     "vicreg": {"hidden": 16, "width": 8},
+    "byol": {"decay": 0.9, "hidden": 16, "width": 8},
 }
 AUGMENT = {
     "crop": 0.75,
@@ -312,6 +315,90 @@ def test_vicregs_terms_are_what_they_are_by_hand():
     torch.testing.assert_close(objective.compared(first, second), wanted)
 
 
+def test_byol_is_at_its_goal_where_nothing_is_left_to_tell():
+    objective, batch = an_objective("byol"), a_batch(n_rows=2)
+    views = Batch(*(part.repeat(2, *(1,) * (part.ndim - 1)) for part in batch[:2]), None, batch[3])
+    assert objective(views).item() > 0.1  # the predictor is drawn, and tells something else
+    objective.own["predictor"] = torch.nn.Identity()
+    assert objective(views).item() == pytest.approx(0.0, abs=1e-5)
+
+
+def test_byols_loss_is_what_it_is_by_hand():
+    told, wanted = torch.tensor([[3.0, 4.0], [0.0, 2.0]]), torch.tensor([[8.0, 6.0], [1.0, 0.0]])
+    # (0.6, 0.8) and (0.8, 0.6); (0, 1) and (1, 0)
+    assert distance_of_directions(told, wanted).item() == pytest.approx((0.08 + 2.0) / 2)
+    objective, batch = an_objective("byol"), a_batch(n_rows=2)
+    crops = torch.cat((batch.frames, batch.frames.flip(1) * 0.5))
+    views = Batch(crops, batch.lengths.repeat(2), None, batch.n_frames * 2)
+    found, answers = (
+        values.detach() for values in (objective.told(views), objective.wanted(views))
+    )
+    unit = [values / values.norm(dim=1, keepdim=True) for values in (found, answers)]
+    each = [(unit[0][row] - unit[1][(row + 2) % 4]).square().sum() for row in range(4)]
+    torch.testing.assert_close(objective(views), sum(each) / 2)  # the mean over clips of both views
+
+
+def target_of(objective):
+    return {name: values.clone() for name, values in objective.own["target"].named_parameters()}
+
+
+def test_no_gradient_reaches_byols_copy_and_every_other_weight_has_one():
+    objective = an_objective("byol").train()
+    before = target_of(objective)
+    optimiser = torch.optim.Adam(objective.parameters(), lr=0.1)
+    objective(two_views()).backward()
+    optimiser.step()
+    gradients = {name: values.grad is not None for name, values in objective.named_parameters()}
+    assert {name for name, has in gradients.items() if not has} == {
+        f"own.target.{name}" for name in before
+    }
+    assert all(torch.equal(values, before[name]) for name, values in target_of(objective).items())
+
+
+def two_views():
+    both = [a_batch(seed=seed) for seed in (0, 1)]
+    frames, lengths = (torch.cat(parts) for parts in list(zip(*both, strict=True))[:2])
+    return Batch(frames, lengths, None, lengths.sum())
+
+
+def test_byols_copy_begins_equal_and_follows_by_what_the_decay_leaves():
+    objective = an_objective("byol").train()
+    before = target_of(objective)
+    online = {f"encoder.{name}": values for name, values in objective.encoder.named_parameters()}
+    online |= {
+        f"projection.{name}": values
+        for name, values in objective.own["projection"].named_parameters()
+    }
+    assert before.keys() == online.keys()
+    assert all(torch.equal(values, online[name]) for name, values in before.items())
+    with torch.no_grad():
+        for values in online.values():
+            values.add_(1.0)
+    for n_steps in (1, 2):
+        objective.after_step()
+        for name, values in target_of(objective).items():
+            torch.testing.assert_close(
+                values - before[name], torch.full_like(values, 1 - 0.9**n_steps)
+            )
+
+
+def test_each_step_of_the_loop_is_followed(tmp_path):
+    recipe = recipe_of("byol", epochs=1, batch_size=7, validation_fraction=0.2)  # one step
+    found = fit(recipe, random_spectrograms(), run=tmp_path)
+    begun = build_objective(recipe, untrained_network(recipe))
+    for name, values in target_of(begun).items():
+        newest = (found.weights if name.startswith("encoder.") else found.own_weights)[name]
+        assert not np.array_equal(newest, values)
+        wanted = 0.9 * values.numpy() + 0.1 * newest
+        np.testing.assert_allclose(found.own_weights[f"target.{name}"], wanted, atol=1e-6)
+
+
+def test_spread_tells_a_collapse():
+    assert spread(torch.ones((6, 4)) * torch.arange(1, 7)[:, None]) == pytest.approx(0.0, abs=1e-3)
+    assert spread(torch.cat((torch.eye(4), -torch.eye(4)))) == pytest.approx(1.0)
+    assert spread(torch.tensor([[1.0, 0.0], [0.0, 3.0]])) == pytest.approx(math.sqrt(0.5))
+
+
 def test_embeddings_that_are_all_the_same_are_no_way_out():
     same_everywhere = torch.ones((6, 4))
     spread = torch.randn((6, 4), generator=torch.Generator().manual_seed(0))
@@ -338,13 +425,16 @@ def test_reduced_precision_compares_views_in_full(tmp_path):
     assert math.isfinite(found.losses[0][0])
 
 
-def test_tensorboard_names_the_loss_and_shows_no_reconstructions(tmp_path):
+@pytest.mark.parametrize("kind", ["vicreg", "byol"])
+def test_tensorboard_names_the_loss_and_shows_no_reconstructions(kind, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    recipe = recipe_of("vicreg", tensorboard=True, epochs=1, validation_fraction=0.3)
+    recipe = recipe_of(kind, tensorboard=True, epochs=1, validation_fraction=0.3)
     fit(recipe, random_spectrograms(), run=tmp_path)
-    tags = EventAccumulator(str(tmp_path / "tensorboard")).Reload().Tags()
-    assert {"vicreg/training", "vicreg/validation", "embedding/mean"} <= set(tags["scalars"])
+    written = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    tags = written.Tags()
+    assert {f"{kind}/training", f"{kind}/validation", "embedding/mean"} <= set(tags["scalars"])
+    assert 0.0 < written.Scalars(f"{kind}/spread")[0].value <= 1.0
     assert not tags["images"]
 
 
@@ -411,6 +501,8 @@ DICTIONARY = {"kind": "dictionary", "dictionaries": ({"atoms": 8, "components": 
         ({"objective": {"kind": "contrastive", "temperature": 0.0}}, "temperature"),
         ({"objective": {"kind": "contrastive"}, "fit": {"batch_size": 1}}, "batch_size to 2"),
         ({"objective": {"kind": "masked"}, "fit": {"devices": 2}}, "runs on one device"),
+        ({"objective": {"kind": "byol"}, "fit": {"devices": 2}}, "runs on one device"),
+        ({"objective": {"kind": "byol", "decay": 1.0}}, "decay: Input should be less than 1"),
         (
             {"objective": {"kind": "vicreg", "invariance": 0, "variance": 0, "covariance": 0}},
             "nothing would be learnt",
@@ -423,6 +515,7 @@ DICTIONARY = {"kind": "dictionary", "dictionaries": ({"atoms": 8, "components": 
         ({"augment": {"source_rates_hz": (16000,)}}, "loses nothing in a front-end of 8000 Hz"),
         ({"augment": {"shift_bands": 20}}, "shift_bands = 20, and a frame has 20 bands"),
         ({"augment": {"crop": 0.0}}, "crop"),
+        ({"augment": {"speed": 0.9}}, "speed: Input should be greater than or equal to 1"),
         (
             {"objective": {"kind": "masked", "masks": {"widest_bands": 40}}},
             "widest_bands = 40, and a frame has 20 bands",

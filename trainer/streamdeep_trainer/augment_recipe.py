@@ -44,6 +44,8 @@ class AugmentRecipe(Strict):
 
     Attributes:
         crop: part of the segment's length that a crop has, where the clip is long enough.
+        speed: the crop is played faster or slower by up to this factor, evenly drawn by its logarithm; pitches and
+            times change together. A clip that is too short to be played faster gives a shorter crop.
         mix: the largest share of power that a clip of the batch, any of them, has in the crop; evenly drawn from 0.
         roll: the crop is turned round in time, by any number of frames: what falls out at its end comes in again.
         shift_bands: all bands are moved up or down by up to this; what comes in repeats the outermost band.
@@ -54,6 +56,7 @@ class AugmentRecipe(Strict):
     """
 
     crop: float = Field(default=1.0, gt=0.0, le=1.0)
+    speed: float = Field(default=1.0, ge=1.0, le=4.0)
     mix: float = Field(default=0.0, ge=0.0, lt=1.0)
     roll: bool = False
     shift_bands: int = Field(default=0, ge=0, le=4096)
@@ -66,4 +69,6 @@ class AugmentRecipe(Strict):
     @property
     def changes_levels(self) -> bool:
         """Whether it needs dB: levels of prepared rows are final."""
-        return bool(self.mix or self.shift_bands or self.source_rates_hz or self.gain_db)
+        return self.speed != 1.0 or bool(
+            self.mix or self.shift_bands or self.source_rates_hz or self.gain_db
+        )

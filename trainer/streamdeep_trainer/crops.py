@@ -34,7 +34,7 @@ def draw_crops(
     Args:
         spectrograms: of the whole data set.
         rows: which clips.
-        length_frames: a clip that is shorter gives all it has.
+        length_frames: a clip that is shorter gives all it has, and fewer where it is played faster.
         levels: floor and ceiling in dB.
         frontend: which level treatment.
         gain_db: evenly drawn between minus and plus this.
@@ -46,18 +46,23 @@ def draw_crops(
         ``(rows, time, features)`` float32 in [-1, 1], ``time`` the longest of these crops, and ``(rows,)``
         int64 lengths.
     """
-    lengths = np.minimum(spectrograms.lengths[rows], length_frames)
-    starts = spectrograms.starts[rows]
+    speeds = np.ones(len(rows))
+    if random is not None and augmentation is not None:
+        speeds = augmentation.speeds(len(rows), random)
+    there = spectrograms.lengths[rows]
+    lengths = np.minimum(((there - 1) / speeds).astype(np.int64) + 1, length_frames)
+    needed = np.minimum(np.ceil((lengths - 1) * speeds).astype(np.int64) + 1, there)
     frames = np.full((len(rows), lengths.max(), spectrograms.values.shape[1]), -1.0, np.float32)
-    for row, (start, length, clip) in enumerate(zip(starts, lengths, rows, strict=True)):
-        gain, seen = 0.0, spectrograms
+    for row, (clip, length, speed) in enumerate(zip(rows, lengths, speeds, strict=True)):
+        start, gain, seen = spectrograms.starts[clip], 0.0, spectrograms
         if random is not None:
-            start += random.integers(spectrograms.lengths[clip] - length + 1)
+            start += random.integers(there[row] - needed[row] + 1)
             gain = random.uniform(-gain_db, gain_db)
-        crop = slice(start, start + length)
+        crop = slice(start, start + needed[row])
         if random is not None and augmentation is not None:
             other = partial(_other, spectrograms, rows, int(length), random)
-            values = augmentation(spectrograms.values[crop], other, random)
+            values = augmentation.played(spectrograms.values[crop], speed, int(length))
+            values = augmentation(values, other, random)
             seen, crop = replace(spectrograms, values=values), slice(None)
         frames[row, :length] = input_of(seen, crop, levels, frontend, gain_db=gain)
     return frames, lengths

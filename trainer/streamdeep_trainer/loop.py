@@ -70,7 +70,7 @@ def train(recipe: Recipe, spectrograms: Spectrograms, run: Path, fabric: "Fabric
     monitor = None
     if recipe.fit.tensorboard and first:
         shown = batches.held_out(watched[:_ROWS_MEASURED])
-        monitor = Monitor(run, recipe.objective.measure, shown.frames, shown.lengths)
+        monitor = Monitor(run, recipe.objective.measure, shown)
 
     n_steps = n_batches(len(training), recipe.fit) * (recipe.fit.epochs - state.n_epochs)
     bar = progress(n_steps, f"fit {recipe.model.name}") if first else nullcontext(lambda note: None)
@@ -94,7 +94,7 @@ def train(recipe: Recipe, spectrograms: Spectrograms, run: Path, fabric: "Fabric
             if first:
                 save_checkpoint(run / CHECKPOINT, state)
             if monitor is not None:
-                monitor.epoch(epoch, objective.network, state.losses)
+                monitor.epoch(epoch, objective, state.losses)
     if monitor is not None:
         monitor.close()
 
@@ -121,6 +121,7 @@ def _epoch(
         loss = _gradients(fabric, objective, model, optimiser, batch)
         fabric.clip_gradients(model, optimiser, clip_val=recipe.fit.gradient_clip)
         optimiser.step()
+        objective.after_step()
         total += loss**objective.exponent * int(batch.n_frames)
         n_frames += int(batch.n_frames)
         step(f"epoch {epoch}  {recipe.objective.measure} {loss:.4f}")

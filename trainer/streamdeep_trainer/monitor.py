@@ -13,7 +13,8 @@ from torch import Tensor
 
 from streamdeep_trainer.models.dictionary import Dictionary
 from streamdeep_trainer.models.encoder_alone import EncoderAlone
-from streamdeep_trainer.models.networks import Autoencoding, Network
+from streamdeep_trainer.models.networks import Autoencoding
+from streamdeep_trainer.objectives.objective import Batch, Objective
 
 N_PICTURES = 4
 
@@ -21,36 +22,39 @@ N_PICTURES = 4
 class Monitor:
     """Writes below ``run/tensorboard``; show it with ``tensorboard --logdir run``."""
 
-    def __init__(self, run: Path, measure: str, frames: Tensor, lengths: Tensor) -> None:
+    def __init__(self, run: Path, measure: str, shown: Batch) -> None:
         """Choose what to look at.
 
         Args:
             run: folder of the run.
             measure: what the loss is called.
-            frames: ``(clips, time, features)`` float32 in [-1, 1].
-            lengths: ``(clips,)`` int64, how many frames of each are sound.
+            shown: some clips.
         """
         from torch.utils.tensorboard import SummaryWriter
 
-        self._measure, self._frames, self._lengths = measure.lower(), frames, lengths
+        self._measure, self._shown = measure.lower(), shown
         make: Any = SummaryWriter  # torch's class carries no types
         self._writer = make(str(run / "tensorboard"))
 
     def epoch(
-        self, number: int, network: Network, losses: Sequence[tuple[float, float | None]]
+        self, number: int, objective: Objective, losses: Sequence[tuple[float, float | None]]
     ) -> None:
-        """Write the state of things after an epoch; leaves the network ready to evaluate."""
+        """Write the state of things after an epoch; leaves the objective ready to evaluate."""
         training, validation = losses[-1]
         self._writer.add_scalar(f"{self._measure}/training", training, number)
         if validation is not None:
             self._writer.add_scalar(f"{self._measure}/validation", validation, number)
-        device = next(network.parameters()).device
-        network.eval()
+        network, device = objective.network, next(objective.parameters()).device
+        objective.eval()
         with torch.no_grad():
-            frames, lengths = self._frames.to(device), self._lengths.to(device)
+            shown = self._shown.to(device)
+            frames, lengths = shown.frames, shown.lengths
             embeddings = network.encoder(frames, lengths)
+            signs = objective.signs(shown)
             if not isinstance(network, Dictionary | EncoderAlone):
                 self._add_pictures(number, network, frames, lengths)
+        for name, value in signs.items():
+            self._writer.add_scalar(f"{self._measure}/{name}", value, number)
         self._writer.add_scalar("embedding/mean", embeddings.mean(), number)
         self._writer.add_scalar(
             "embedding/deviation", embeddings.std(dim=0, correction=0).mean(), number

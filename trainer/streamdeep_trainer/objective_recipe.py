@@ -149,6 +149,25 @@ class VicregObjective(Strict):
         return self
 
 
+class ByolObjective(Strict):
+    """One crop of a clip from the other, without other clips, see :mod:`streamdeep_trainer.objectives.byol`.
+
+    Attributes:
+        kind: ``byol``.
+        decay: share of itself that the copy which is told keeps at each step; what is left follows the network.
+        hidden: units of the hidden layers of projection and predictor.
+        width: of what is compared.
+    """
+
+    measure: ClassVar[str] = "BYOL"
+    n_views: ClassVar[int] = 2
+    masks: ClassVar[None] = None
+    kind: Literal["byol"]
+    decay: float = Field(default=0.99, ge=0.0, lt=1.0)
+    hidden: Width = 256
+    width: Width = 256
+
+
 def _kind(value: Any) -> str:
     """The kind of a table or record; ``reconstruction`` where a table does not say."""
     if isinstance(value, dict):
@@ -162,10 +181,11 @@ ObjectiveRecipe = Annotated[
     | Annotated[PredictionObjective, Tag("prediction")]
     | Annotated[ClusterPredictionObjective, Tag("cluster-prediction")]
     | Annotated[ContrastiveObjective, Tag("contrastive")]
-    | Annotated[VicregObjective, Tag("vicreg")],
+    | Annotated[VicregObjective, Tag("vicreg")]
+    | Annotated[ByolObjective, Tag("byol")],
     Discriminator(
         _kind,
         custom_error_type="unknown_kind",
-        custom_error_message="unknown kind; choose reconstruction, masked, prediction, cluster-prediction, contrastive or vicreg",
+        custom_error_message="unknown kind; choose reconstruction, masked, prediction, cluster-prediction, contrastive, vicreg or byol",
     ),
 ]

@@ -8,6 +8,7 @@
 ``projection``          what the two that compare views of a clip have in common
 ``contrastive``         views of a clip against those of other clips
 ``vicreg``              views of a clip, without others
+``byol``                one view from the other, without others, by a copy that follows
 ``squares``             mean squared errors, whole and in shares
 ``build``               from a recipe to its objective
 """

@@ -9,6 +9,7 @@ from streamdeep_trainer.models.encoder_alone import EncoderAlone
 from streamdeep_trainer.models.networks import Network
 from streamdeep_trainer.models.patches import PatchShape
 from streamdeep_trainer.objective_recipe import (
+    ByolObjective,
     ClusterPredictionObjective,
     ContrastiveObjective,
     MaskedObjective,
@@ -16,6 +17,7 @@ from streamdeep_trainer.objective_recipe import (
     ReconstructionObjective,
     VicregObjective,
 )
+from streamdeep_trainer.objectives.byol import Byol
 from streamdeep_trainer.objectives.cluster_prediction import ClusterPrediction
 from streamdeep_trainer.objectives.contrastive import Contrastive
 from streamdeep_trainer.objectives.masked import Masked
@@ -61,3 +63,5 @@ def build_objective(recipe: Recipe, network: Network) -> Objective:
             return Contrastive(network, **wanted.model_dump(exclude={"kind"}))
         case VicregObjective():
             return Vicreg(network, **wanted.model_dump(exclude={"kind"}))
+        case ByolObjective():
+            return Byol(network, **wanted.model_dump(exclude={"kind"}))

@@ -81,6 +81,17 @@ class Objective(nn.Module):
         """Of the loss, by what the rows add up to."""
         return torch.ones_like(loss)
 
+    def after_step(self) -> None:
+        """What is not learnt by gradients follows what is: called when the optimiser has made a step."""
+
+    def signs(self, batch: Batch) -> dict[str, float]:
+        """What shows in the course of a run whether it goes well, beside the loss: name to value.
+
+        Args:
+            batch: some clips, always the same.
+        """
+        return {}
+
 
 class MeanSquare(Objective):
     """An objective whose rows add up to a mean square; the loss is its root."""

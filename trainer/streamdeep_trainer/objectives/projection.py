@@ -6,6 +6,7 @@ A hidden layer between the embedding and the comparison keeps in the embedding w
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from streamdeep_trainer.models.networks import Network
 from streamdeep_trainer.objectives.objective import Batch, Objective
@@ -34,3 +35,17 @@ class TwoViews(Objective):
     def compared(self, first: Tensor, second: Tensor) -> Tensor:
         """The loss of projections ``(clips, width)``."""
         raise NotImplementedError
+
+    def signs(self, batch: Batch) -> dict[str, float]:
+        """How far projections are spread."""
+        return {"spread": spread(torch.cat(self.projections(batch)))}
+
+
+def spread(views: Tensor) -> float:
+    """The root mean square distance of unit vectors from their mean: 0 if all are alike, 1 if none leans to another.
+
+    Args:
+        views: ``(rows, width)``; their lengths do not matter.
+    """
+    directions = normalize(views, dim=1)
+    return float((directions - directions.mean(dim=0)).square().sum(dim=1).mean().sqrt())
