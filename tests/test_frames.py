@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tiny import FRONTEND, RATE_HZ, tiny_model
 
 from streamdeep.config import FixedLevel, SegmentLevel, View
+from streamdeep.encoder.model import load_model
 from streamdeep.frontend.logmel import log_mel
 from streamdeep.rack.rack import Rack
 from streamdeep.wire.subscriber import Subscriber
@@ -149,12 +150,16 @@ def test_an_engine_sends_frames_only_if_it_was_asked_to(tmp_path, asked):
         return
     assert statuses[-1].sequences[topic] + 1 == len(frames) + statistics.topics[topic].before_join
     assert statistics.topics[topic].lost == 0
-    assert all(message.n_bands == 128 and message.hop_samples == 1764 for message in frames)
-    assert sum(message.n_frames for message in frames) == (3 * 44100 - 3528) // 1764 + 1
+    frontend = load_model().contract.frontend
+    first, hop_samples = frontend.views[0], frontend.hop_samples
+    told = {(message.n_bands, message.hop_samples) for message in frames}
+    assert told == {(first.n_bands, hop_samples)}
+    n_frames = (3 * 44100 - frontend.longest_window_samples) // hop_samples + 1
+    assert sum(message.n_frames for message in frames) == n_frames
     assert [message.start_frame for message in frames] == list(
         np.cumsum([0, *(message.n_frames for message in frames[:-1])])
     )
-    assert (frames[0].low, frames[0].high) == (-90.0, -20.0)
+    assert (frames[0].low, frames[0].high) == (first.level.floor_db, first.level.ceiling_db)
 
 
 def stopped(messages):

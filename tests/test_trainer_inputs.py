@@ -456,7 +456,11 @@ def test_padding_that_a_file_cannot_tell_is_told(train, files, arguments, says):
         (("fit", "recipe.toml", "--input", "x", "--layout", "esc", "--out", "r"), 78, "--layout"),
         (("fit", "recipe.toml", "--input", "x.nc", "--out", "r"), 66, "there is no file x.nc"),
         (("embed", "--out", "e.nc"), 78, "give either --data, sound, or --input"),
-        (("embed", "--input", "x.nc", "--gain-db", 3, "--out", "e.nc"), 78, "--gain-db belongs"),
+        (
+            ("embed", "--input", "x.nc", "--condition", "clean", "--out", "e.nc"),
+            78,
+            "--condition belongs",
+        ),
         (("embed", "--input", "x.nc", "--workers", 2, "--out", "e.nc"), 78, "--workers belongs"),
         (("embed", "--input", "x.nc", "--out", "e.nc"), 66, "there is no file x.nc"),
         (("export", "run", "--out", "m.onnx"), 66, "or the --input that the run was trained on"),
