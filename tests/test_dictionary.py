@@ -17,7 +17,7 @@ from trainer_data import RECIPE, random_spectrograms, with_fit
 
 from streamdeep import onnxfile
 from streamdeep.encoder.model import Model
-from streamdeep.errors import ConfigurationError, SourceError
+from streamdeep.errors import ConfigurationError, ModelError, SourceError
 from streamdeep.pipeline import Pipeline
 from streamdeep.records import Block
 from streamdeep_trainer.building import shape_of
@@ -25,7 +25,7 @@ from streamdeep_trainer.checkpoint import load_checkpoint, network_from, weights
 from streamdeep_trainer.clustering.kmeans import improved, mean_square_left, whitening_of
 from streamdeep_trainer.clustering.patches import PER_CROP, PatchSource
 from streamdeep_trainer.config import Recipe
-from streamdeep_trainer.export import export_model
+from streamdeep_trainer.export import check_against_torch, export_model
 from streamdeep_trainer.fit import fit
 from streamdeep_trainer.fusion import fuse_models, load_part
 from streamdeep_trainer.graph import Scaling, encoder_contract, write_encoder
@@ -268,6 +268,15 @@ def test_scaled_embeddings_are_centred_over_the_training_and_of_length_one(tmp_p
     alike = (loaded(plain).encode(rows) - mean) / deviation
     wanted = alike / np.linalg.norm(alike, axis=1, keepdims=True)
     np.testing.assert_allclose(loaded(scaled).encode(rows), wanted, atol=1e-5)
+
+
+def test_a_file_whose_responses_are_not_the_networks_is_refused():
+    encoder, content = sealed(SHAPES["three lengths"])  # with roughness
+    model = loaded(content)
+    check_against_torch(model, encoder)
+    encoder.patches.each[0].atoms.mul_(1.001)
+    with pytest.raises(ModelError, match="the exported graph differs from torch by"):
+        check_against_torch(model, encoder)
 
 
 def test_patches_at_all_heights_share_their_atoms():

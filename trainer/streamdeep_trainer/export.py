@@ -20,6 +20,8 @@ from streamdeep_trainer.deviation import probes, weights_provenance
 from streamdeep_trainer.encoding import encode_segments
 from streamdeep_trainer.graph import (
     LENGTH_FLOOR,
+    ROUGHNESS_FLOOR,
+    VARIANCE_FLOOR,
     Scaling,
     WeightKind,
     encoder_contract,
@@ -39,6 +41,8 @@ from streamdeep_trainer.statistics import describe_embeddings, describe_levels, 
 
 _CAME_LATER = ("readout_layers", "attention_heads", "stem")
 TOLERANCE = 1e-4
+LEAST_DIVISOR = VARIANCE_FLOOR**0.5 + ROUGHNESS_FLOOR
+"""What a change from frame to frame is divided by at least, to be roughness; rounding counts so much more in it."""
 SMALLEST_DEVIATION = 0.01
 """What a value is divided by at least when embeddings are scaled: one that hardly moves says little."""
 
@@ -137,7 +141,8 @@ def check_against_torch(model: Model, encoder: Encoder, scaling: Scaling | None 
         scaling: that the file has and the network has not.
 
     Raises:
-        ModelError: an embedding differs by more than 1e-4 in any value.
+        ModelError: an embedding differs by more than 1e-4 in any value, roughness by more than as much of the
+            change that it is a share of.
     """
     for what, frames in probes(model.contract.frontend.n_features):
         n_rows, length = frames.shape[:2]
@@ -145,7 +150,10 @@ def check_against_torch(model: Model, encoder: Encoder, scaling: Scaling | None 
             wanted = encoder(torch.from_numpy(frames), torch.full((n_rows,), length)).numpy()
         if scaling is not None:
             wanted = _scaled(wanted, scaling)
-        distance = float(np.abs(model.encode(frames) - wanted).max())
+        far = np.abs(model.encode(frames) - wanted)
+        if encoder.shape.roughness and scaling is None:
+            far[:, -encoder.shape.n_outputs :] *= LEAST_DIVISOR
+        distance = float(far.max())
         if not distance <= TOLERANCE:
             raise ModelError(
                 f"the exported graph differs from torch by {distance:.2g} on {n_rows} rows of "
