@@ -59,9 +59,13 @@ def test_a_run_outlives_its_source_and_accounts_for_every_sample(run):
         process = run(server.url("yard?token=hidden", user="joe:secret@"))
         ready = until_event(process, "ready")
         server.started.set()
-        said = [until_event(process, "network")["message"] for _ in range(2)]
-        assert "next try in" in said[0]
-        assert said[1].endswith("sound comes again")
+        said = [until_event(process, "network")["message"]]
+        while not said[-1].endswith(
+            "sound comes again"
+        ):  # on a busy machine a try or two are too slow
+            assert "next try in" in said[-1]
+            said.append(until_event(process, "network")["message"])
+        assert len(said) >= 2
         process.send_signal(signal.SIGINT)
         ledger = until_event(process, "ledger")
         rest, err = process.communicate(timeout=20)
