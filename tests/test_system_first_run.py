@@ -1,6 +1,7 @@
 """What a newcomer types with a microphone: ``doctor mic``, ``run mic --gain-db auto``, ``classify mic``."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -98,3 +99,15 @@ def test_classify_mic_is_one_line(server, model_path, head_path):
     assert labels[0]["level_dbfs"] == pytest.approx(SPOKEN_DBFS, abs=1)
     assert "0 lost on the wire" in err
     wait_until_gone(engine)
+
+
+def test_the_demo_runs_where_nothing_has_been_compiled_yet(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    done = subprocess.run(
+        [sys.executable, "-m", "streamdeep", "demo", "--count", "1"],
+        env=environment | {"XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "compiles the front-end" in done.stdout
+    assert "unaccounted" in done.stdout

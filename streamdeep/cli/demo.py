@@ -83,7 +83,12 @@ def _run(
     classifier = None
     try:
         told = engine.lines()
-        ready = next(told, None)
+        ready = None
+        for said in told:
+            if said["event"] == "ready":
+                ready = said
+                break
+            console.print(said["message"])  # a first start compiles before it is ready
         if ready is None:
             engine.finish()
             raise ChildError("the engine ended before it was ready")
