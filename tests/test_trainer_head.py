@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 from trainer_data import RECIPE, write_tones
 
 from streamdeep.errors import ConfigurationError
 from streamdeep.heads.calibration import calibration_error, softmax
+from streamdeep_trainer.conditions.condition import conditions_of
 from streamdeep_trainer.datasets.layouts import find_clips
 from streamdeep_trainer.embed import embed_clips
-from streamdeep_trainer.head import train_head
+from streamdeep_trainer.head import embed_copies, train_head
 
 
 @pytest.fixture
@@ -76,3 +78,23 @@ def test_a_condition_that_is_none_is_refused_before_the_work(tmp_path, clips, mo
     with pytest.raises(ConfigurationError, match="'gain:-60' is no condition; use clean, gain:NUM"):
         train_head(clips, model_path, tmp_path / "head.onnx", recipe=recipe)
     assert not (tmp_path / "head.onnx").exists()
+
+
+def test_a_clip_that_cannot_be_used_under_one_condition_is_left_out_of_all(
+    tmp_path, clips, model_path
+):
+    """Three channels go through no codec; the labels of the clips behind it stay theirs."""
+    odd, told = clips[3], []
+    samples, rate_hz = soundfile.read(odd.path)
+    soundfile.write(odd.path, np.stack([samples] * 3, axis=1), rate_hz)
+    conditions = conditions_of("clean,opus:32kbps")
+    copies = embed_copies(clips, model_path, conditions, workers=1, tell_skipped=told.extend)
+    assert [name for name, _ in told] == [odd.filename]
+    assert copies[0].clips == copies[1].clips == tuple(clip for clip in clips if clip != odd)
+    whole = embed_clips(clips, model_path)
+    for number, clip in enumerate(copies[0].clips):
+        wanted = whole.vectors[whole.clip_rows == clips.index(clip)]
+        assert np.array_equal(copies[0].vectors[copies[0].clip_rows == number], wanted)
+    recipe = RECIPE.head.model_copy(update={"conditions": ("opus:32kbps",)})
+    head = train_head(clips, model_path, tmp_path / "head.onnx", recipe=recipe)
+    assert head.contract.provenance["n_skipped"] == 1

@@ -6,10 +6,10 @@ cannot be read is skipped and listed. Not here: what is done with embeddings (``
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,22 @@ class EmbeddedClips:
     model_digest: bytes
     about: dict[str, Any] = field(default_factory=dict)
     skipped: tuple[tuple[str, str], ...] = ()
+
+    def only(self, clips: Sequence[Clip]) -> Self:
+        """The rows of some clips, which are numbered in this order."""
+        places = {clip.filename: place for place, clip in enumerate(clips)}
+        found = np.array([places.get(clip.filename, -1) for clip in self.clips], dtype=np.int64)
+        clip_rows = found[self.clip_rows]
+        kept = clip_rows >= 0
+        return replace(
+            self,
+            clips=tuple(clips),
+            vectors=self.vectors[kept],
+            clip_rows=clip_rows[kept],
+            start_samples=self.start_samples[kept],
+            n_samples=self.n_samples[kept],
+            level_dbfs=self.level_dbfs[kept],
+        )
 
 
 def embed_clip(path: Path, model: Model, *, early_frames: int | None = None) -> list[Embedding]:

@@ -101,6 +101,41 @@ def teaching_conditions(recipe: HeadRecipe) -> tuple[Condition, ...]:
     return (CLEAN, *(condition for condition in others if condition != CLEAN))
 
 
+def embed_copies(
+    clips: Sequence[Clip],
+    model_path: Path,
+    conditions: Sequence[Condition],
+    *,
+    workers: int,
+    tell_skipped: Callable[[tuple[tuple[str, str], ...]], None],
+    early_frames: int | None = None,
+) -> list[EmbeddedClips]:
+    """Embed the same clips under every condition; one that cannot be used under one of them is left out of all.
+
+    Args:
+        clips: labelled.
+        model_path: the encoder.
+        conditions: at least one.
+        workers: processes that embed.
+        tell_skipped: told, condition by condition, which clips cannot be used.
+        early_frames: see :func:`streamdeep_trainer.embed.embeddings_of`.
+
+    Raises:
+        SourceError: no clip is left.
+    """
+    copies: list[EmbeddedClips] = []
+    kept = tuple(clips)
+    for condition in conditions:
+        copies.append(
+            embed_clips(
+                kept, model_path, condition=condition, workers=workers, early_frames=early_frames
+            )
+        )
+        tell_skipped(copies[-1].skipped)
+        kept = copies[-1].clips
+    return [copy.only(kept) for copy in copies]
+
+
 def train_head(
     clips: Sequence[Clip],
     model_path: Path,
@@ -131,13 +166,9 @@ def train_head(
     conditions = teaching_conditions(recipe)
     check_writable(path)  # before the work, not after it
     _refuse_unfit(clips)
-    copies: list[EmbeddedClips] = []
-    for condition in conditions:
-        copies.append(embed_clips(clips, model_path, condition=condition, workers=workers))
-        if len(copies) == 1:
-            tell_skipped(copies[0].skipped)
-            _refuse_unfit(copies[0].clips)
-    rows, names = _stacked(copies)
+    copies = embed_copies(clips, model_path, conditions, workers=workers, tell_skipped=tell_skipped)
+    _refuse_unfit(copies[0].clips)
+    rows, names = stacked(copies)
     copy_of_row = np.repeat(np.arange(len(copies)), [len(copy.vectors) for copy in copies])
     learnt = learn_head(rows, len(names), recipe.c_grid)
     n_right = [_n_right(rows, learnt.logits, copy_of_row == which) for which in range(len(copies))]
@@ -145,7 +176,7 @@ def train_head(
     about = {
         "name": recipe.name,
         "n_clips": n_clips,
-        "n_skipped": len(copies[0].skipped),
+        "n_skipped": len(clips) - n_clips,
         "n_folds": len(np.unique(rows.folds)),
         "classifier": "logistic regression on standardised embeddings, one decision per file",
         "c": learnt.c,
@@ -212,7 +243,7 @@ def _refuse_unfit(clips: Sequence[Clip]) -> None:
     check_labels(clips)
 
 
-def _stacked(copies: Sequence[EmbeddedClips]) -> tuple[Rows, tuple[str, ...]]:
+def stacked(copies: Sequence[EmbeddedClips]) -> tuple[Rows, tuple[str, ...]]:
     """The same clips under several conditions: one table, in which a clip's copies share its fold."""
     return labelled_rows(
         copies[0].clips,

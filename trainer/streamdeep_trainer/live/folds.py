@@ -24,10 +24,15 @@ from streamdeep.records import Embedding
 from streamdeep_trainer.config import HeadRecipe
 from streamdeep_trainer.datasets.clip import Clip
 from streamdeep_trainer.datasets.folds import folds_of
-from streamdeep_trainer.embed import embed_clips, embeddings_of
+from streamdeep_trainer.embed import embeddings_of
 from streamdeep_trainer.evaluation.classify import Rows
-from streamdeep_trainer.evaluation.evaluate import labelled_rows
-from streamdeep_trainer.head import N_FOLDS, learn_head, teaching_conditions
+from streamdeep_trainer.head import (
+    N_FOLDS,
+    embed_copies,
+    learn_head,
+    stacked,
+    teaching_conditions,
+)
 from streamdeep_trainer.live.events import event_f1
 from streamdeep_trainer.live.hearing import Heard, hear, scores_of
 from streamdeep_trainer.live.scoring import COLLARS_S, OFFSET_SHARE, FoldScores, score
@@ -183,22 +188,15 @@ def _taught(
     tell_skipped: Callable[[tuple[tuple[str, str], ...]], None],
 ) -> tuple[Rows, tuple[str, ...], tuple[Clip, ...]]:
     """Every clip under every condition, as a head is taught them."""
-    copies = []
-    for condition in teaching_conditions(recipe):
-        copies.append(
-            embed_clips(
-                clips, model_path, condition=condition, workers=workers, early_frames=early_frames
-            )
-        )
-        if len(copies) == 1:
-            tell_skipped(copies[0].skipped)
-    rows, names = labelled_rows(
-        copies[0].clips,
-        np.concatenate([copy.vectors for copy in copies]),
-        np.concatenate([copy.clip_rows for copy in copies]),
-        n_folds=N_FOLDS,
-        seed=0,
+    copies = embed_copies(
+        clips,
+        model_path,
+        teaching_conditions(recipe),
+        workers=workers,
+        tell_skipped=tell_skipped,
+        early_frames=early_frames,
     )
+    rows, names = stacked(copies)
     return rows, names, copies[0].clips
 
 

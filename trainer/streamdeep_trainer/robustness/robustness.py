@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from streamdeep.errors import ConfigurationError
 from streamdeep_trainer.conditions.condition import CLEAN, Condition, conditions_of
 from streamdeep_trainer.config import EvaluateRecipe
@@ -132,7 +130,9 @@ def robustness(plan: Plan, *, tell_skipped: TellSkipped = lambda _: None) -> Out
                 scores = judge(
                     usable,
                     {
-                        condition.name: _of(usable, load_embeddings(files[path, condition]))
+                        condition.name: _vectors(
+                            load_embeddings(files[path, condition]).only(usable)
+                        )
                         for condition in every
                     },
                     asked=[condition.name for condition in asked],
@@ -184,10 +184,5 @@ def _usable(
     return [clip for clip in clips if clip.filename not in lost]
 
 
-def _of(clips: Sequence[Clip], lot: EmbeddedClips) -> Vectors:
-    """The rows of some clips, which are numbered anew."""
-    places = {clip.filename: number for number, clip in enumerate(clips)}
-    numbers = np.array([places.get(clip.filename, -1) for clip in lot.clips], dtype=np.int64)
-    found = numbers[lot.clip_rows]
-    kept = found >= 0
-    return Vectors(lot.vectors[kept], found[kept])
+def _vectors(lot: EmbeddedClips) -> Vectors:
+    return Vectors(lot.vectors, lot.clip_rows)
