@@ -20,12 +20,13 @@ from streamdeep.encoder.model import Model
 from streamdeep.errors import ConfigurationError, ModelError, SourceError
 from streamdeep.pipeline import Pipeline
 from streamdeep.records import Block
+from streamdeep_trainer.agreement import before_root, check_against_torch
 from streamdeep_trainer.building import shape_of
 from streamdeep_trainer.checkpoint import load_checkpoint, network_from, weights_of
 from streamdeep_trainer.clustering.kmeans import improved, mean_square_left, whitening_of
 from streamdeep_trainer.clustering.patches import PER_CROP, PatchSource
 from streamdeep_trainer.config import Recipe
-from streamdeep_trainer.export import check_against_torch, export_model
+from streamdeep_trainer.export import export_model
 from streamdeep_trainer.fit import fit
 from streamdeep_trainer.fusion import fuse_models, load_part
 from streamdeep_trainer.graph import Scaling, encoder_contract, write_encoder
@@ -34,6 +35,7 @@ from streamdeep_trainer.models.arrays import encoder_weights
 from streamdeep_trainer.models.dictionary import DictionaryShape
 from streamdeep_trainer.models.networks import build_network
 from streamdeep_trainer.models.patches import PatchesShape, PatchShape, patches_of
+from streamdeep_trainer.models.rows import signed_root
 from streamdeep_trainer.run_folder import CHECKPOINT
 from streamdeep_trainer.shrink import shrink_model
 from streamdeep_trainer.tuning.defaults import default_space
@@ -277,6 +279,23 @@ def test_a_file_whose_responses_are_not_the_networks_is_refused():
     encoder.patches.each[0].atoms.mul_(1.001)
     with pytest.raises(ModelError, match="the exported graph differs from torch by"):
         check_against_torch(model, encoder)
+
+
+def test_rounding_in_a_sum_counts_as_much_where_roots_are_taken_of_it():
+    encoder, content = sealed(SHAPES["rooted"])
+    model = loaded(content)
+    mean = encoder.patches.each[0].mean
+    mean.add_(1e-5)  # roots near zero differ by thirty times as much
+    check_against_torch(model, encoder)
+    mean.add_(1e-3)
+    with pytest.raises(ModelError, match="the exported graph differs from torch by"):
+        check_against_torch(model, encoder)
+
+
+@given(value=st.floats(-100.0, 100.0))
+def test_what_a_root_was_taken_of_is_found_again(value):
+    rooted = signed_root(torch.tensor([value], dtype=torch.float64)).numpy()
+    np.testing.assert_allclose(before_root(rooted), [value], rtol=1e-9, atol=1e-12)
 
 
 def test_patches_at_all_heights_share_their_atoms():

@@ -13,9 +13,10 @@ from streamdeep.config import SegmentConfig
 from streamdeep.encoder.model import Model
 from streamdeep.errors import ModelError
 from streamdeep.heads.novelty import novelty_scores
+from streamdeep_trainer.agreement import check_against_torch
 from streamdeep_trainer.checkpoint import network_from
 from streamdeep_trainer.datasets.clip import Clip
-from streamdeep_trainer.export import check_against_torch, export_model
+from streamdeep_trainer.export import export_model
 from streamdeep_trainer.fit import fit
 from streamdeep_trainer.spans import segment_spans
 from streamdeep_trainer.statistics import (

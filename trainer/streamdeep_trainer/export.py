@@ -13,15 +13,12 @@ from numpy.typing import NDArray
 
 from streamdeep import onnxfile
 from streamdeep.encoder.model import Model
-from streamdeep.errors import ModelError
+from streamdeep_trainer.agreement import check_against_torch
 from streamdeep_trainer.building import untrained_network
 from streamdeep_trainer.checkpoint import Checkpoint, network_from, tensors_of, weights_of
-from streamdeep_trainer.deviation import probes, weights_provenance
+from streamdeep_trainer.deviation import weights_provenance
 from streamdeep_trainer.encoding import encode_segments
 from streamdeep_trainer.graph import (
-    LENGTH_FLOOR,
-    ROUGHNESS_FLOOR,
-    VARIANCE_FLOOR,
     Scaling,
     WeightKind,
     encoder_contract,
@@ -40,9 +37,6 @@ from streamdeep_trainer.spectrograms import Spectrograms
 from streamdeep_trainer.statistics import describe_embeddings, describe_levels, groups_of
 
 _CAME_LATER = ("readout_layers", "attention_heads", "stem")
-TOLERANCE = 1e-4
-LEAST_DIVISOR = VARIANCE_FLOOR**0.5 + ROUGHNESS_FLOOR
-"""What a change from frame to frame is divided by at least, to be roughness; rounding counts so much more in it."""
 SMALLEST_DEVIATION = 0.01
 """What a value is divided by at least when embeddings are scaled: one that hardly moves says little."""
 
@@ -83,7 +77,7 @@ def export_model(
         The bytes of a model file that has proven itself on this machine.
 
     Raises:
-        ModelError: torch and ONNX Runtime differ by more than 1e-4, or the parity promise is broken.
+        ModelError: torch and ONNX Runtime differ (``agreement``), or the parity promise is broken.
     """
     checkpoint = checkpoint.chosen()
     network = network_from(checkpoint)
@@ -130,43 +124,6 @@ def scaling_of(embeddings: NDArray[np.float32]) -> Scaling:
     exact = embeddings.astype(np.float64)
     deviation = np.maximum(exact.std(axis=0), SMALLEST_DEVIATION)
     return Scaling(exact.mean(axis=0).astype(np.float32), deviation.astype(np.float32))
-
-
-def check_against_torch(model: Model, encoder: Encoder, scaling: Scaling | None = None) -> None:
-    """Compare a model file with the network it was written from, on noise and on silence.
-
-    Args:
-        model: loaded.
-        encoder: the network.
-        scaling: that the file has and the network has not.
-
-    Raises:
-        ModelError: an embedding differs by more than 1e-4 in any value, roughness by more than as much of the
-            change that it is a share of.
-    """
-    for what, frames in probes(model.contract.frontend.n_features):
-        n_rows, length = frames.shape[:2]
-        with torch.no_grad():
-            wanted = encoder(torch.from_numpy(frames), torch.full((n_rows,), length)).numpy()
-        if scaling is not None:
-            wanted = _scaled(wanted, scaling)
-        far = np.abs(model.encode(frames) - wanted)
-        if encoder.shape.roughness and scaling is None:
-            far[:, -encoder.shape.n_outputs :] *= LEAST_DIVISOR
-        distance = float(far.max())
-        if not distance <= TOLERANCE:
-            raise ModelError(
-                f"the exported graph differs from torch by {distance:.2g} on {n_rows} rows of "
-                f"{length} frames of {what} ({TOLERANCE:g} is allowed); it is not written"
-            )
-
-
-def _scaled(embeddings: NDArray[np.float32], scaling: Scaling) -> NDArray[np.float64]:
-    alike = (embeddings.astype(np.float64) - scaling.mean) / scaling.deviation
-    found: NDArray[np.float64] = alike / np.sqrt(
-        (alike**2).sum(axis=1, keepdims=True) + LENGTH_FLOOR
-    )
-    return found
 
 
 def _segments(checkpoint: Checkpoint, spectrograms: Spectrograms) -> _Segments:
