@@ -119,6 +119,25 @@ def test_every_combination_of_values_is_a_row_under_every_protocol(tmp_path):
     assert found[2].recipe.model.units == (8, 4)
 
 
+def test_one_recipe_is_compared_with_other_views(tmp_path):
+    few, many, low = (
+        '{ name = "few", bands = 10 }',
+        '{ name = "many" }',
+        '{ name = "low", floor_db = -90.0 }',
+    )
+    found = rows(
+        tmp_path,
+        f"""
+        [[system]]
+        name = "views"
+        recipe = "tiny.toml"
+        vary = {{ views = [[{few}, {many}], [{few}, {low}]] }}
+        """,
+    )
+    assert [list(row.recipe.singles) for row in found] == [["few", "many"], ["few", "low"]]
+    assert [row.name for row in found] == ["views, views fewxmany", "views, views fewxlow"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

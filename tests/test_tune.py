@@ -104,6 +104,7 @@ def test_a_space_is_ranges_and_choices_under_paths_of_the_recipe(tmp_path):
         ({"trainer.rate": {"low": 0.1, "high": 0.5}}, "no trainer.rate"),
         ({"frontend.hop_s": {"choices": [0.0333]}}, "whole number of samples"),
         ({"evaluate.n_folds": {"low": 2, "high": 5}}, "does not change what is learnt"),
+        ({"views": {"choices": [[{"name": "few", "bands": 10}], []]}}, "cannot be tuned together"),
     ],
 )
 def test_a_wrong_space_is_one_line_before_any_work(entry, said):

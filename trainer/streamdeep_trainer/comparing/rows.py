@@ -137,7 +137,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "x".join(map(_shown, value))
     if isinstance(value, Mapping):
-        return "/".join(map(_shown, value.values()))
+        return str(value["name"]) if "name" in value else "/".join(map(_shown, value.values()))
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)

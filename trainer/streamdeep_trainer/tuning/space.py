@@ -30,7 +30,6 @@ _NOT_TRAINED = (
     "licence",
     "model.name",
     "fit.seed",
-    "views",
 )
 _YARDSTICK = (
     *("frontend", "segment", "fit.validation_fraction", "fit.precision"),
@@ -203,6 +202,10 @@ def check_space(recipe: Recipe, space: Space, measure: Measure) -> None:
         )
     n_framing = sum(_touches(path, _FRAMING) for path in space)
     for path, dimension in space.items():
+        if _touches(path, ("views",)):
+            raise ConfigurationError(
+                "views cannot be tuned together; tune a recipe that has one of them as its own"
+            )
         if not changes_training(path):
             raise ConfigurationError(
                 f"{path} does not change what is learnt; leave it out of the space"
