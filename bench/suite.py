@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PARTS = (
     "frontend",
     "segment",
+    "embedded",
     "endtoend",
     "capacity",
     "throughput",

@@ -150,13 +150,13 @@ def test_figures_have_three_digits():
 
 
 def test_the_program_runs_parts_and_leaves_everything_that_the_goals_ask_of_them(tmp_path):
-    command = [sys.executable, "-m", "bench", "--quick", "--only", "wire,throughput"]
+    command = [sys.executable, "-m", "bench", "--quick", "--only", "wire,throughput,embedded"]
     done = subprocess.run(
         [*command, "--out", tmp_path], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "results.json").read_text())
-    assert set(found["parts"]) == {"wire", "throughput"}
+    assert set(found["parts"]) == {"wire", "throughput", "embedded"}
     assert found["parts"]["wire"]["values"]["pack_json"] > 2
     for goal in GOALS:
         if goal.part in found["parts"]:
