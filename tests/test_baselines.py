@@ -333,6 +333,21 @@ def test_fused_features_stand_side_by_side(tmp_path):
         uneven.features(made.clips, heard, seed=0, run=tmp_path)
 
 
+def test_parts_of_a_fusion_may_differ_in_anything_that_decides_what_they_learn(tmp_path):
+    """Several objectives of one encoder, several lengths of memory: one row of the table."""
+    objective = {"kind": "prediction", "ahead_frames": [2]}
+    parts = [
+        {"kind": "encoder"},
+        {"kind": "encoder", "changes": {"objective": objective, "model.units": [5]}},
+    ]
+    spectra = Spectra(tmp_path, None, tmp_path)
+    fused = kind_of("fused").system("two objectives", RECIPE, {"parts": parts}, spectra)
+    first, second = (part.recipe for part in fused.parts)
+    assert first == RECIPE
+    assert second.objective.kind == "prediction"
+    assert second.model.units == (5,)
+
+
 def test_a_fusion_of_what_never_learns_has_no_twin(tmp_path):
     given = ModelFileSystem("m", default_model_path())
     learns = DcganSystem("b", RECIPE, Known(random_spectrograms()), GAN)
@@ -356,6 +371,16 @@ def test_a_fusion_of_what_never_learns_has_no_twin(tmp_path):
         ("fused", {"parts": [{"kind": "dcgan"}]}, "parts"),
         ("fused", {"parts": [{"kind": "dcgan"}, {"kind": "piczak-cnn"}]}, "decides itself"),
         ("fused", {"parts": [{"kind": "dcgan"}, {"kind": "none"}]}, "no kind 'none'"),
+        (
+            "fused",
+            {"parts": [{"kind": "dcgan"}, {"kind": "encoder", "changes": {"model.unit": [6]}}]},
+            "no model.unit",
+        ),
+        (
+            "fused",
+            {"parts": [{"kind": "dcgan"}, {"kind": "encoder", "changes": {"fit.seed": 1}}]},
+            "comparison's own keys",
+        ),
         ("model-file", {"file": "nowhere.onnx"}, "there is no file nowhere.onnx"),
         ("foreign", {"file": "nowhere.onnx"}, "there is no file nowhere.onnx"),
         ("foreign", {}, "file"),

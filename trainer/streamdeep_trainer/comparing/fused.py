@@ -1,7 +1,7 @@
 """Several systems' features side by side, as one system: what one has learnt is beside what another has.
 
-Parts are of the same recipe, so that they cut the same segments; each has a seed of its own, so that equal parts
-differ. Not here: fusion of model files that stream (``fusion``), and of tables (``tables.fuse``).
+Parts are of one recipe with changes of their own, and have to cut the same segments; each has a seed of its own, so
+that equal parts differ. Not here: fusion of model files that stream (``fusion``), and of tables (``tables.fuse``).
 """
 
 from collections.abc import Sequence

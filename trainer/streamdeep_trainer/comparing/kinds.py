@@ -24,6 +24,7 @@ from streamdeep_trainer.baselines.settings import (
 )
 from streamdeep_trainer.comparing.spectra import Spectra
 from streamdeep_trainer.comparing.system import DecidingSystem, FeatureSystem
+from streamdeep_trainer.comparing.variation import varied
 from streamdeep_trainer.config import Recipe
 
 System = FeatureSystem | DecidingSystem
@@ -164,10 +165,12 @@ class PartOptions(Strict):
 
     Attributes:
         kind: of features.
+        changes: paths of the recipe that are other for this part, and their values.
         options: of this kind.
     """
 
     kind: str
+    changes: dict[str, Any] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -175,7 +178,7 @@ class FusedOptions(Strict):
     """Of systems whose features stand side by side.
 
     Attributes:
-        parts: all of them by the one recipe that is given.
+        parts: all of them by the one recipe that is given, with their changes.
     """
 
     parts: tuple[PartOptions, ...] = Field(min_length=2, max_length=16)
@@ -186,7 +189,8 @@ def _fused(request: Request[FusedOptions]) -> FeatureSystem:
 
     made: list[FeatureSystem] = []
     for part in request.options.parts:
-        system = kind_of(part.kind).system(part.kind, request.recipe, part.options, request.spectra)
+        recipe = varied(request.recipe, part.changes)
+        system = kind_of(part.kind).system(part.kind, recipe, part.options, request.spectra)
         if not isinstance(system, FeatureSystem):
             raise ConfigurationError(
                 f"{request.name!r}: {part.kind} decides itself and has no features; take it out of parts"

@@ -15,10 +15,9 @@ from streamdeep_trainer.comparing.kinds import System, kind_of
 from streamdeep_trainer.comparing.spec import Protocol, Spec, SystemSpec, recipe_path
 from streamdeep_trainer.comparing.spectra import Spectra
 from streamdeep_trainer.comparing.system import DecidingSystem
+from streamdeep_trainer.comparing.variation import OPTIONS, varied
 from streamdeep_trainer.config import Recipe
-from streamdeep_trainer.tuning.space import changes_training, with_values
 
-_OPTIONS = "options."
 MOST_ROWS = 10_000
 
 
@@ -100,11 +99,11 @@ def _variants(
     called = wanted.name or _default_name(wanted, recipe)
     for values in product(*wanted.vary.values()):
         changes = dict(zip(wanted.vary, values, strict=True))
-        of_recipe = {key: value for key, value in changes.items() if not key.startswith(_OPTIONS)}
+        of_recipe = {key: value for key, value in changes.items() if not key.startswith(OPTIONS)}
         options = wanted.options | {
-            key.removeprefix(_OPTIONS): value
+            key.removeprefix(OPTIONS): value
             for key, value in changes.items()
-            if key.startswith(_OPTIONS)
+            if key.startswith(OPTIONS)
         }
         told = ", ".join(
             f"{key.rpartition('.')[2]} {_shown(value)}"
@@ -112,25 +111,12 @@ def _variants(
             if len(wanted.vary[key]) > 1
         )
         name = f"{called}, {told}" if told else called
-        changed = _changed(recipe, of_recipe)
+        changed = varied(recipe, of_recipe)
         yield name, changed, options, kind.system(name, changed, options, spectra)
 
 
 def _default_name(wanted: SystemSpec, recipe: Recipe | None) -> str:
     return recipe.model.name if recipe is not None and wanted.kind == "encoder" else wanted.kind
-
-
-def _changed(recipe: Recipe | None, changes: Mapping[str, Any]) -> Recipe | None:
-    for key in changes:
-        if recipe is None:
-            raise ConfigurationError(
-                f"{key} is a path of a recipe, and no recipe is given; options begin with {_OPTIONS!r}"
-            )
-        if not changes_training(key):
-            raise ConfigurationError(
-                f"{key} does not change what is learnt; seeds, grids and folds are the comparison's own keys"
-            )
-    return recipe if recipe is None or not changes else with_values(recipe, changes)
 
 
 def _shown(value: Any) -> str:
