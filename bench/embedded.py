@@ -22,6 +22,13 @@ ROWS = (1, 5, 64)
 NOBODY = np.empty(0, np.int64)
 
 
+def _blocks() -> Iterator[Block]:
+    random = np.random.default_rng(SEED)
+    for number in itertools.count():
+        samples = random.uniform(-0.1, 0.1, (BLOCK_SAMPLES, 1)).astype(np.float32)
+        yield Block(samples, number * BLOCK_SAMPLES)
+
+
 @dataclass
 class Stream:
     """One live stream of noise through the whole pipeline, in blocks of 10 ms.
@@ -33,7 +40,7 @@ class Stream:
     """
 
     pipeline: Pipeline
-    blocks: Iterator[Block] = field(default_factory=lambda: _blocks())
+    blocks: Iterator[Block] = field(default_factory=_blocks)
     closing_us: list[float] = field(default_factory=list)
 
     @classmethod
@@ -45,7 +52,7 @@ class Stream:
         return found
 
     def spend_ms(self, sound_s: float, *, pause_s: float) -> float:
-        """Milliseconds that a second of sound takes; asleep before each block if asked to."""
+        """Milliseconds that a second of sound takes; asleep before each block if asked to, which also tells of closing ones."""
         n_blocks, spent_ns = round(sound_s / BLOCK_S), 0
         for block in itertools.islice(self.blocks, n_blocks):
             if pause_s:
@@ -57,13 +64,6 @@ class Stream:
             if embeddings and pause_s:
                 self.closing_us.append(took_ns / 1000)
         return spent_ns / 1e6 / sound_s
-
-
-def _blocks() -> Iterator[Block]:
-    random = np.random.default_rng(SEED)
-    for number in itertools.count():
-        samples = random.uniform(-0.1, 0.1, (BLOCK_SAMPLES, 1)).astype(np.float32)
-        yield Block(samples, number * BLOCK_SAMPLES)
 
 
 def run(quick: bool) -> dict:

@@ -374,7 +374,17 @@ def test_a_fusion_of_what_never_learns_has_no_twin(tmp_path):
         (
             "fused",
             {"parts": [{"kind": "dcgan"}, {"kind": "encoder", "changes": {"model.unit": [6]}}]},
-            "no model.unit",
+            r"part 2 \(encoder\) of 's': .*no model.unit",
+        ),
+        (
+            "fused",
+            {"parts": [{"kind": "dcgan"}, {"kind": "encoder", "changes": {"segment.hop_s": 0.5}}]},
+            "cut the same segments",
+        ),
+        (
+            "fused",
+            {"parts": [{"kind": "dcgan"}, {"kind": "model-file", "changes": {"fit.epochs": 2}}]},
+            "has learnt already",
         ),
         (
             "fused",

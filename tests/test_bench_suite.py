@@ -158,6 +158,9 @@ def test_the_program_runs_parts_and_leaves_everything_that_the_goals_ask_of_them
     found = json.loads((tmp_path / "results.json").read_text())
     assert set(found["parts"]) == {"wire", "throughput", "embedded"}
     assert found["parts"]["wire"]["values"]["pack_json"] > 2
+    beside_gru = found["parts"]["embedded"]["values"]
+    assert set(beside_gru) == {"paced_over_gru", "hot_over_gru"}
+    assert min(beside_gru.values()) > 0
     for goal in GOALS:
         if goal.part in found["parts"]:
             assert found["parts"][goal.part]["values"][goal.value] > 0

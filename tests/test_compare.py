@@ -119,23 +119,28 @@ def test_every_combination_of_values_is_a_row_under_every_protocol(tmp_path):
     assert found[2].recipe.model.units == (8, 4)
 
 
-def test_one_recipe_is_compared_with_other_views(tmp_path):
-    few, many, low = (
-        '{ name = "few", bands = 10 }',
-        '{ name = "many" }',
-        '{ name = "low", floor_db = -90.0 }',
-    )
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ('{ name = "many" }', '{ name = "low", floor_db = -90.0 }', ["few+many", "few+low"]),
+        ('{ name = "x" }', '{ name = "x", floor_db = -90.0 }', ["few/10xx", "few/10xx/-90"]),
+    ],
+    ids=["by their names", "by all that is in them"],
+)
+def test_one_recipe_is_compared_with_other_views(tmp_path, first, second, told):
+    few = '{ name = "few", bands = 10 }'
     found = rows(
         tmp_path,
         f"""
         [[system]]
-        name = "views"
+        name = "a"
         recipe = "tiny.toml"
-        vary = {{ views = [[{few}, {many}], [{few}, {low}]] }}
+        vary = {{ views = [[{few}, {first}], [{few}, {second}]] }}
         """,
     )
-    assert [list(row.recipe.singles) for row in found] == [["few", "many"], ["few", "low"]]
-    assert [row.name for row in found] == ["views, views fewxmany", "views, views fewxlow"]
+    assert [row.name for row in found] == [f"a, views {one}" for one in told]
+    for row, other in zip(found, (first, second), strict=True):
+        assert f'name = "{list(row.recipe.singles)[1]}"' in other
 
 
 @pytest.mark.parametrize(

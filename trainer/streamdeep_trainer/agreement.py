@@ -1,7 +1,7 @@
 """Whether a model file gives what the network gives that it was written from.
 
 The graph and torch add in another order, and what rounding that makes is made larger by what divides or takes roots
-afterwards. Values are therefore compared in the unit that they were summed in. Not here: whether a small model
+afterwards. Roots are therefore compared before the root, and roughness before its division. Not here: whether a small model
 gives what the full one does (``deviation``), and what else a file has to prove (``modelfile``).
 """
 
@@ -46,7 +46,10 @@ def check_against_torch(model: Model, encoder: Encoder, scaling: Scaling | None 
         if scaling is not None:
             far = np.abs(found - _scaled(wanted, scaling))
         else:
-            far = np.abs(_summed(found, encoder) - _summed(wanted, encoder))
+            far = np.abs(
+                _before_root_and_division(found, encoder)
+                - _before_root_and_division(wanted, encoder)
+            )
         distance = float(far.max())
         if not distance <= TOLERANCE:
             raise ModelError(
@@ -55,8 +58,10 @@ def check_against_torch(model: Model, encoder: Encoder, scaling: Scaling | None 
             )
 
 
-def _summed(embeddings: NDArray[np.float32], encoder: Encoder) -> NDArray[np.float64]:
-    """Embeddings in the units of the sums that they come of."""
+def _before_root_and_division(
+    embeddings: NDArray[np.float32], encoder: Encoder
+) -> NDArray[np.float64]:
+    """Rooted values as what they are roots of, roughness as the change that it is a share of."""
     values = embeddings.astype(np.float64)
     shape = encoder.shape
     n_rough = shape.n_outputs if shape.roughness else 0

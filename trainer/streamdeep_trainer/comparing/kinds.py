@@ -26,6 +26,7 @@ from streamdeep_trainer.comparing.spectra import Spectra
 from streamdeep_trainer.comparing.system import DecidingSystem, FeatureSystem
 from streamdeep_trainer.comparing.variation import varied
 from streamdeep_trainer.config import Recipe
+from streamdeep_trainer.frontend_recipe import SegmentRecipe
 
 System = FeatureSystem | DecidingSystem
 
@@ -188,15 +189,33 @@ def _fused(request: Request[FusedOptions]) -> FeatureSystem:
     from streamdeep_trainer.comparing.fused import FusedSystem
 
     made: list[FeatureSystem] = []
-    for part in request.options.parts:
-        recipe = varied(request.recipe, part.changes)
-        system = kind_of(part.kind).system(part.kind, recipe, part.options, request.spectra)
-        if not isinstance(system, FeatureSystem):
+    for number, part in enumerate(request.options.parts, start=1):
+        try:
+            made.append(_part(part, request))
+        except ConfigurationError as error:
             raise ConfigurationError(
-                f"{request.name!r}: {part.kind} decides itself and has no features; take it out of parts"
-            )
-        made.append(system)
+                f"part {number} ({part.kind}) of {request.name!r}: {error}"
+            ) from error
     return FusedSystem(request.name, tuple(made))
+
+
+def _part(part: PartOptions, request: Request[FusedOptions]) -> FeatureSystem:
+    recipe = varied(request.recipe, part.changes)
+    if recipe is not None and request.recipe is not None:
+        if _cut(recipe) != _cut(request.recipe):
+            raise ConfigurationError(
+                "parts have to cut the same segments; leave segment, hop_s and sample_rate_hz out of changes"
+            )
+        if part.changes and part.kind == "model-file":
+            raise ConfigurationError("a model file has learnt already; take its changes out")
+    system = kind_of(part.kind).system(part.kind, recipe, part.options, request.spectra)
+    if not isinstance(system, FeatureSystem):
+        raise ConfigurationError("it decides itself and has no features; take it out of parts")
+    return system
+
+
+def _cut(recipe: Recipe) -> tuple[SegmentRecipe, float, int]:
+    return recipe.segment, recipe.frontend.hop_s, recipe.frontend.sample_rate_hz
 
 
 KINDS: dict[str, Kind[Any]] = {

@@ -3,7 +3,7 @@
 Not here: seeds, and what decides a cell's result (``cells``).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -15,9 +15,10 @@ from streamdeep_trainer.comparing.kinds import System, kind_of
 from streamdeep_trainer.comparing.spec import Protocol, Spec, SystemSpec, recipe_path
 from streamdeep_trainer.comparing.spectra import Spectra
 from streamdeep_trainer.comparing.system import DecidingSystem
-from streamdeep_trainer.comparing.variation import OPTIONS, varied
+from streamdeep_trainer.comparing.variation import varied
 from streamdeep_trainer.config import Recipe
 
+OPTIONS = "options."
 MOST_ROWS = 10_000
 
 
@@ -106,7 +107,7 @@ def _variants(
             if key.startswith(OPTIONS)
         }
         told = ", ".join(
-            f"{key.rpartition('.')[2]} {_shown(value)}"
+            f"{key.rpartition('.')[2]} {_told(value, wanted.vary[key])}"
             for key, value in changes.items()
             if len(wanted.vary[key]) > 1
         )
@@ -119,11 +120,22 @@ def _default_name(wanted: SystemSpec, recipe: Recipe | None) -> str:
     return recipe.model.name if recipe is not None and wanted.kind == "encoder" else wanted.kind
 
 
+def _told(value: Any, among: Sequence[Any]) -> str:
+    """Tables that have names by these, if that tells them apart; else all that is in them."""
+    names = [_names(other) for other in among]
+    return _names(value) if len(set(names)) == len(among) and "" not in names else _shown(value)
+
+
+def _names(value: Any) -> str:
+    tables = value if isinstance(value, (list, tuple)) else ()
+    return "+".join(str(one.get("name", "")) for one in tables if isinstance(one, Mapping))
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "x".join(map(_shown, value))
     if isinstance(value, Mapping):
-        return str(value["name"]) if "name" in value else "/".join(map(_shown, value.values()))
+        return "/".join(map(_shown, value.values()))
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,14 +1,11 @@
 """A recipe with some values changed, as a comparison's file asks for it; what changes nothing that is learnt is refused."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from streamdeep.errors import ConfigurationError
 from streamdeep_trainer.config import Recipe
 from streamdeep_trainer.tuning.space import changes_training, with_values
-
-OPTIONS: Final = "options."
-"""What paths begin with that are no recipe's."""
 
 
 def varied(recipe: Recipe | None, changes: Mapping[str, Any]) -> Recipe | None:
@@ -24,9 +21,7 @@ def varied(recipe: Recipe | None, changes: Mapping[str, Any]) -> Recipe | None:
     """
     for key in changes:
         if recipe is None:
-            raise ConfigurationError(
-                f"{key} is a path of a recipe, and no recipe is given; options begin with {OPTIONS!r}"
-            )
+            raise ConfigurationError(f"{key} is a path of a recipe, and no recipe is given")
         if not changes_training(key):
             raise ConfigurationError(
                 f"{key} does not change what is learnt; seeds, grids and folds are the comparison's own keys"
