@@ -156,6 +156,7 @@ def test_one_recipe_is_compared_with_other_views(tmp_path, first, second, told):
             "units: Input should be",
         ),
         ('[[system]]\nrecipe = "tiny.toml"\nvary = { "fit.seed" = [1] }', "comparison's own keys"),
+        ('[[system]]\nkind = "model-file"\nvary = { file = ["a.onnx"] }', "begin with 'options.'"),
         ('[[system]]\nrecipe = "tiny.toml"\nvary = { "fit.epochs" = [] }', "at least 1"),
         ('[[system]]\nrecipe = "tiny.toml"\nvary = { "options.k" = [1] }', "unknown key 'k'"),
         (

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -82,6 +82,25 @@ class Child:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             yield json.loads(line)
+
+    def until_ready(self, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        """Wait until it is ready, as an engine says it.
+
+        Args:
+            tell: told what it says before, such as that a first start compiles.
+
+        Returns:
+            The line that says so.
+
+        Raises:
+            ChildError: it ended before; with its message and exit code.
+        """
+        for line in self.lines():
+            if line["event"] == "ready":
+                return line
+            tell(line)
+        self.finish()
+        raise ChildError("the engine ended before it was ready")
 
     def stop(self) -> None:
         """Ask it to end in order; once is enough."""

@@ -15,7 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from streamdeep.cli.child import Child, ChildError
+from streamdeep.cli.child import Child
 from streamdeep.cli.ledgers import show_ledger
 from streamdeep.cli.soundscape import write_soundscape
 from streamdeep.errors import ConfigurationError
@@ -82,16 +82,9 @@ def _run(
     )
     classifier = None
     try:
-        told = engine.lines()
-        ready = None
-        for said in told:
-            if said["event"] == "ready":
-                ready = said
-                break
-            console.print(said["message"])  # a first start compiles before it is ready
-        if ready is None:
-            engine.finish()
-            raise ChildError("the engine ended before it was ready")
+        ready = engine.until_ready(
+            lambda line: console.print(line.get("message", ""), markup=False)
+        )
         limit = ("--count", str(count)) if count is not None else ()
         classifier = Child(
             "classify", "--connect", ready["endpoint"], "--json", "--until-stop", *limit
@@ -107,7 +100,7 @@ def _run(
         classifier.finish()
         if count is not None:
             engine.stop()  # it still runs; otherwise it has come to its own end
-        account = [line for line in told if line["event"] == "ledger"]
+        account = [line for line in engine.lines() if line["event"] == "ledger"]
         engine.finish()
         return labels, account[-1]
     finally:

@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from streamdeep.cli.child import Child, ChildError
+from streamdeep.cli.child import Child
 from streamdeep.errors import ConfigurationError
 
 _QUIET = {"waiting", "ledger", "recorded", "audio_in"}
@@ -54,8 +54,7 @@ class OwnEngine:
                     "run", "--bind", bind, "--wait", "--json", *options, "--", source,
                 )
             )  # fmt: skip
-            self._lines = self._child.lines()
-            self.endpoint = self._wait_until_ready()
+            self.endpoint = str(self._child.until_ready(self._say)["endpoint"])
             self._relay = threading.Thread(target=self._relay_notes, daemon=True)
             self._relay.start()
             self._stack = stack.pop_all()
@@ -92,17 +91,9 @@ class OwnEngine:
         self._child.stop()
         self._child.finish()
 
-    def _wait_until_ready(self) -> str:
-        for line in self._lines:
-            if line["event"] == "ready":
-                return str(line["endpoint"])
-            self._say(line)
-        self._child.finish()
-        raise ChildError("the engine ended before it was ready")
-
     def _relay_notes(self) -> None:
         with contextlib.suppress(json.JSONDecodeError, ValueError):  # a line cut off by its end
-            for line in self._lines:
+            for line in self._child.lines():
                 self._say(line)
 
     def _say(self, line: dict[str, Any]) -> None:

@@ -21,7 +21,9 @@ def varied(recipe: Recipe | None, changes: Mapping[str, Any]) -> Recipe | None:
     """
     for key in changes:
         if recipe is None:
-            raise ConfigurationError(f"{key} is a path of a recipe, and no recipe is given")
+            raise ConfigurationError(
+                f"{key} is a path of a recipe, and no recipe is given; in vary, options begin with 'options.'"
+            )
         if not changes_training(key):
             raise ConfigurationError(
                 f"{key} does not change what is learnt; seeds, grids and folds are the comparison's own keys"
